@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows findings as they come; decides nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: findings
+type: notification
+short_description: Show findings on the console as they come
+description:
+  - After each task that returns findings, prints those that did not pass, one line each, and the counts.
+author: The evenkeel.ops founders (@evenkeel)
+version_added: 0.1.0
+requirements:
+  - enable in ansible.cfg (C(callbacks_enabled = evenkeel.ops.findings)) or E(ANSIBLE_CALLBACKS_ENABLED)
+"""
+
+from ansible.plugins.callback import CallbackBase
+
+_COLORS = {"pass": "green", "warn": "bright yellow", "unknown": "bright purple", "fail": "red"}
+
+
+class CallbackModule(CallbackBase):
+    """Console lines for findings."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "evenkeel.ops.findings"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_runner_on_ok(self, result):
+        """A task, or a whole loop, ended well."""
+        self._show(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        """A task failed; what it found before is shown all the same."""
+        self._show(result)
+
+    def _show(self, result):
+        body = result._result
+        if body.get("_ansible_no_log") or body.get("gated"):
+            return
+        for answer in body.get("results") if isinstance(body.get("results"), list) else [body]:
+            if not isinstance(answer, dict) or not answer.get("findings"):
+                continue
+            for finding in answer["findings"]:
+                if finding["status"] != "pass":
+                    hint = f" -> {finding['hint']}" if finding.get("hint") else ""
+                    self._display.display(f"    {finding['status']:>7}  {finding['subject']}: {finding['message']}{hint}",
+                                          color=_COLORS[finding["status"]])
+            if answer.get("summary"):
+                self._display.display(f"             {answer['summary']}")

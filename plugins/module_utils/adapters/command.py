@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs, run as argument lists with a timeout; never through a shell."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core.errors import CommandFailed, TimedOut, ToolMissing
+from ..core.quantities import format_duration
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_KEPT_OUTPUT = 4000
+# What a child inherits; everything else, secrets in the controller's environment among it, stays behind.
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that ended: ``seconds`` is wall time, ``stdout`` and ``stderr`` are text (undecodable bytes replaced)."""
+
+    argv: Sequence[str]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class Commands:
+    """Runs programs. Children are their own process group, and the kernel ends them when this process is killed."""
+
+    def find(self, program: str, *, package: str, folders: Sequence[str] = ()) -> str:
+        """The full path of a program, looked for in ``folders`` before PATH.
+
+        :raises ToolMissing: names the package that has it
+        """
+        search = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+        found = shutil.which(program, path=search)
+        if not found:
+            raise ToolMissing(
+                f"The program {program} is not installed on this host",
+                hint=f"Install the package {package}", evidence={"program": program, "package": package},
+            )
+        return found
+
+    def version(self, program: str) -> tuple[int, ...]:
+        """The first dotted number that ``program --version`` prints: ``pg_dump (PostgreSQL) 15.8`` is ``(15, 8)``.
+
+        :raises ToolMissing: when it prints none
+        """
+        printed = self.run([program, "--version"], timeout=10).stdout
+        match = re.search(r"\d+(?:\.\d+)*", printed)
+        if not match:
+            raise ToolMissing(f"{program} does not tell its version", evidence={"printed": printed[:200]})
+        return tuple(int(part) for part in match[0].split("."))
+
+    def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: str | None = None,
+        user: str | None = None, stdin: str | None = None, check: bool = True,
+        watch: Callable[[], None] | None = None,
+    ) -> Completed:
+        """Run to the end; ``watch`` is called about every half second meanwhile, and may raise to end it.
+
+        :raises ToolMissing: when the program does not exist
+        :raises TimedOut: after ``timeout`` seconds; the whole process group is ended
+        :raises CommandFailed: when ``check`` and the exit status is not 0; evidence has the end of its stderr
+        """
+        began = time.monotonic()
+        process = self.start(argv, env=env, cwd=cwd, user=user, stdin=subprocess.PIPE if stdin is not None else None)
+        try:
+            pending: str | None = stdin
+            while True:
+                left = timeout - (time.monotonic() - began)
+                try:
+                    stdout, stderr = process.communicate(pending, timeout=max(0.0, min(left, 0.5 if watch else left)))
+                    break
+                except subprocess.TimeoutExpired as error:
+                    pending = None
+                    if time.monotonic() - began >= timeout:
+                        raise TimedOut(
+                            f"{os.path.basename(argv[0])} was ended: it ran longer than {format_duration(timeout)}",
+                            hint="Look for locks or a slow disk, or allow it more time", evidence={"argv": list(argv)},
+                        ) from error
+                    if watch:
+                        watch()
+        except BaseException:
+            end_group(process)
+            raise
+        completed = Completed(list(argv), process.returncode, stdout, stderr, time.monotonic() - began)
+        if check and completed.returncode != 0:
+            raise failure(completed)
+        return completed
+
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None,
+        user: str | None = None, stdin: int | None = None, stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE, text: bool = True,
+    ) -> subprocess.Popen:
+        """Start a program and hand back its process; end it with `end_group`.
+
+        :raises ToolMissing: when the program does not exist or may not be run
+        """
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment |= {"LC_ALL": "C.UTF-8", **(env or {})}
+        account = {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
+        try:
+            return subprocess.Popen(
+                list(argv), env=environment, cwd=cwd, stdin=stdin if stdin is not None else subprocess.DEVNULL,
+                stdout=stdout, stderr=stderr, text=text, errors="replace" if text else None,
+                start_new_session=True, preexec_fn=_die_with_parent, **account,
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise ToolMissing(f"{argv[0]} cannot be run: {error.strerror}", evidence={"argv": list(argv)}) from error
+
+
+def failure(completed: Completed) -> CommandFailed:
+    """The error for a program that ended badly, with the end of what it said."""
+    program = os.path.basename(completed.argv[0])
+    said = (completed.stderr or completed.stdout).strip()[-_KEPT_OUTPUT:]
+    how = f"was ended by signal {-completed.returncode}" if completed.returncode < 0 \
+        else f"ended with status {completed.returncode}"
+    last = said.splitlines()[-1] if said else "it printed nothing"
+    return CommandFailed(
+        f"{program} {how}: {last}",
+        evidence={"argv": list(completed.argv), "returncode": completed.returncode, "stderr": said},
+    )
+
+
+def end_group(process: subprocess.Popen, *, grace: float = 5.0) -> None:
+    """End a process and all that it started: politely, then not."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            continue
+        if number is signal.SIGKILL:
+            break
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
+    process.poll()
+
+
+def _group_of(user: str) -> int:
+    import pwd
+
+    try:
+        return pwd.getpwnam(user).pw_gid
+    except KeyError as error:
+        raise ToolMissing(f"There is no user {user} on this host", hint="Create it or name another") from error
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all tests share: the collection importable by its full name, a clock that is told the time, real servers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if not any(isinstance(finder, _AnsibleCollectionFinder) for finder in sys.meta_path):
+    _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
+
+
+class ToldClock:
+    """A clock for tests: stands still until it is told otherwise; sleeping moves it on."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)) -> None:
+        self.instant = now
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.instant.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.instant += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> ToldClock:
+    """Noon of 2026-01-15, UTC."""
+    return ToldClock()
+
+
+def missing(part: str) -> None:
+    """A part of the testbed is not here: a visible skip on a person's machine, an error in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{part} is missing, and in CI nothing may be")
+    pytest.skip(f"{part} is missing on this machine")
+
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT

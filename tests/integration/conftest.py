@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers for integration tests, started once per session (per worker)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import ROOT, missing
+from tests.testbed import postgres
+
+
+@pytest.fixture(scope="session", params=["oldest", "newest"])
+def installation(request: pytest.FixtureRequest):
+    """Two majors of PostgreSQL: the oldest and the newest that this machine has."""
+    found = sorted(postgres.installations(), key=lambda one: one.major)
+    if len(found) < 2:
+        missing("A second major version of PostgreSQL")
+    return found[0] if request.param == "oldest" else found[-1]
+
+
+@pytest.fixture(scope="session")
+def pg(installation) -> Iterator[Any]:
+    """How to reach a running server, as a PostgresTarget; one server for each major."""
+    preload = {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical", "max_connections": "60"}
+    with postgres.running_server(installation, settings=preload) as (_server, target):
+        yield target
+
+
+@pytest.fixture(scope="session")
+def newest_pg() -> Iterator[Any]:
+    """A running server of the newest major only, for what does not depend on the version."""
+    found = sorted(postgres.installations(), key=lambda one: one.major)
+    if not found:
+        missing("PostgreSQL")
+    with postgres.running_server(found[-1], settings={"shared_preload_libraries": "pg_stat_statements"}) as (_server, target):
+        yield target
+
+
+@pytest.fixture
+def run_module() -> Callable[..., dict[str, Any]]:
+    """Run a module of the collection as Ansible does, in a process of its own; gives its JSON answer.
+
+    ``run_module("host_check", {"limits": {}}, check=True)``; an answer of a failed module has ``failed`` true.
+    """
+
+    def run(name: str, options: dict[str, Any], *, check: bool = False, diff: bool = False, timeout: float = 300,
+            env: dict[str, str] | None = None) -> dict[str, Any]:
+        arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": diff,
+                                             "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.testbed.module", name], input=json.dumps(arguments), text=True,
+            capture_output=True, timeout=timeout, cwd=ROOT, env={**os.environ, **(env or {})}, check=False)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        assert lines, f"the module printed no JSON: {done.stdout[-2000:]} {done.stderr[-4000:]}"
+        return json.loads(lines[-1])
+
+    return run
+
+
+@pytest.fixture
+def playbook(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Run a playbook by its full name as an operator does; ``variables`` become extra variables."""
+
+    def run(name: str, *, inventory: Path, variables: dict[str, Any] | None = None, options: tuple[str, ...] = (),
+            timeout: float = 600) -> subprocess.CompletedProcess:
+        extra = tmp_path / "extra.json"
+        extra.write_text(json.dumps({"evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite", **(variables or {})}))
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), name, "-i", str(inventory), "-e", f"@{extra}", *options],
+            text=True, capture_output=True, timeout=timeout, cwd=ROOT, check=False,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"})
+
+    return run

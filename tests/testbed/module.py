@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.testbed.module NAME``: run a module of this checkout with its arguments on standard input."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+from ansible.module_utils import basic
+
+import tests.conftest  # noqa: F401  makes the collection importable
+
+
+def main() -> None:
+    """Hand the arguments over as Ansible's wrapper does, then run the module's ``main``."""
+    arguments = sys.stdin.read()
+    json.loads(arguments)
+    basic._ANSIBLE_ARGS = arguments.encode()
+    basic._ANSIBLE_PROFILE = "legacy"
+    importlib.import_module(f"ansible_collections.evenkeel.ops.plugins.modules.{sys.argv[1]}").main()
+
+
+if __name__ == "__main__":
+    main()

