@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.evidence import read_results
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import stopped_by

@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, default_url
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
