@@ -222,7 +222,8 @@ def server_context(identity: Identity, *, by_name: Mapping[str, Identity] | None
 
 @contextlib.contextmanager
 def serve_tls(identity: Identity, *, starttls: str | None = None, by_name: Mapping[str, Identity] | None = None,
-              minimum: str = "TLSv1_2", maximum: str = "MAXIMUM_SUPPORTED", host: str = "127.0.0.1") -> Iterator[int]:
+              minimum: str = "TLSv1_2", maximum: str = "MAXIMUM_SUPPORTED", host: str = "127.0.0.1", port: int = 0,
+              ) -> Iterator[int]:
     """A server that shows ``identity``, then closes politely; yields its port.
 
     ``starttls``: smtp (aiosmtpd), imap or ldap (just enough of RFC 3501 6.2.1 and RFC 4511 4.14); None is TLS from the
@@ -230,8 +231,8 @@ def serve_tls(identity: Identity, *, starttls: str | None = None, by_name: Mappi
     """
     context = server_context(identity, by_name=by_name, minimum=minimum, maximum=maximum)
     if starttls == "smtp":
-        with _smtp_server(context, host) as port:
-            yield port
+        with _smtp_server(context, host, port) as bound:
+            yield bound
         return
     greet = {None: None, "imap": _greet_imap, "ldap": _greet_ldap}[starttls]
 
@@ -245,8 +246,8 @@ def serve_tls(identity: Identity, *, starttls: str | None = None, by_name: Mappi
             else:
                 secured.recv(1)
 
-    with _listening(talk, host) as port:
-        yield port
+    with _listening(talk, host, port) as bound:
+        yield bound
 
 
 @contextlib.contextmanager
@@ -304,10 +305,10 @@ def postgres_with_tls(installation: Any, identity: Identity) -> Iterator[tuple[A
 
 
 @contextlib.contextmanager
-def _listening(talk: Callable[[socket.socket], None], host: str) -> Iterator[int]:
-    """Accept on a free port of ``host``; each connection is talked to in a thread of its own."""
+def _listening(talk: Callable[[socket.socket], None], host: str, port: int = 0) -> Iterator[int]:
+    """Accept on ``port`` of ``host``, 0 being a free one; each connection is talked to in a thread of its own."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, 0), family=family, backlog=512)
+    listener = socket.create_server((host, port), family=family, backlog=512)
 
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:  # ssl.SSLError is an OSError: clients hang up as they like
@@ -334,13 +335,14 @@ def _listening(talk: Callable[[socket.socket], None], host: str) -> Iterator[int
 
 
 @contextlib.contextmanager
-def _smtp_server(context: ssl.SSLContext, host: str) -> Iterator[int]:
+def _smtp_server(context: ssl.SSLContext, host: str, port: int) -> Iterator[int]:
     from aiosmtpd.controller import Controller
     from aiosmtpd.handlers import Sink
 
     # Port 0 is not understood by the controller's own readiness check: it is given the address of a bound socket.
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
         port = probe.getsockname()[1]
     controller = Controller(Sink(), hostname=host, port=port, tls_context=context)
     controller.start()
