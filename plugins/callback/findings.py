@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Shows findings as they come; decides nothing."""
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ type: notification
 short_description: Show findings on the console as they come
 description:
   - After each task that returns findings, prints those that did not pass, one line each, and the counts.
+  - Ends the run with the summary of its report, where it wrote one.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 requirements:
@@ -29,6 +31,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "evenkeel.ops.findings"
     CALLBACK_NEEDS_ENABLED = True
 
+    def __init__(self):
+        super().__init__()
+        self._console = []
+
     def v2_runner_on_ok(self, result):
         """A task, or a whole loop, ended well."""
         self._show(result)
@@ -37,8 +43,14 @@ class CallbackModule(CallbackBase):
         """A task failed; what it found before is shown all the same."""
         self._show(result)
 
+    def v2_playbook_on_stats(self, stats):
+        """The run is over."""
+        for line, status in self._console:
+            self._display.display(line, color=_COLORS.get(status))
+
     def _show(self, result):
         body = result._result
+        self._console = body.get("console") or self._console
         if body.get("_ansible_no_log") or body.get("gated"):
             return
         for answer in body.get("results") if isinstance(body.get("results"), list) else [body]:

@@ -31,6 +31,10 @@ options:
     description: A registered result, also of a loop, or a list of them.
     type: raw
     required: true
+  keep_earlier:
+    description: Write nothing where this run already has a record of this host's procedure.
+    type: bool
+    default: false
 requirements:
   - SQLAlchemy >= 2.0 on the controller
 extends_documentation_fragment:

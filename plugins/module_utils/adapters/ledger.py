@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,30 @@ def default_url() -> str:
     """SQLite below the user's state folder (XDG base directory specification)."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return f"sqlite:///{state / 'evenkeel' / 'ledger.sqlite'}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where records of a play go, and what they are records of; ``shown`` is the URL without its password."""
+
+    url: str
+    system: str
+    environment: str
+
+    @property
+    def shown(self) -> str:
+        """The URL as a report may show it."""
+        return sa.engine.make_url(self.url).render_as_string() if sa is not None else ""
+
+
+def ledger_of(templar: Any, variables: Mapping[str, Any]) -> Place:
+    """The place that the variables ``evenkeel_ledger_url``, ``evenkeel_system`` and ``evenkeel_environment`` name."""
+
+    def setting(name: str, default: str) -> str:
+        return templar.template(variables[name]) if variables.get(name) else default
+
+    return Place(setting("evenkeel_ledger_url", default_url()), setting("evenkeel_system", "unnamed"),
+                 setting("evenkeel_environment", "unnamed"))
 
 
 class Ledger:
@@ -138,16 +163,22 @@ class Ledger:
             by_record.setdefault(key, []).append(json.loads(body))
         return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
 
-    def runs(self, *, system: str, environment: str, procedure: str, limit: int) -> list[str]:
-        """The newest runs, oldest first, in which ``area.procedure`` was recorded for a system's environment."""
-        area, _, verb = procedure.partition(".")
+    def newest_run(self, *, system: str, environment: str) -> str | None:
+        """The run that was recorded last for a system's environment, None where there is none."""
         with self._writing() as connection:
-            found = connection.execute(
-                sa.select(RECORDS.c.run, sa.func.max(RECORDS.c.id).label("last"))
-                .where(RECORDS.c.system == system, RECORDS.c.environment == environment,
-                       RECORDS.c.area == area, RECORDS.c.procedure == verb)
-                .group_by(RECORDS.c.run).order_by(sa.desc("last")).limit(limit)).all()
-        return [run for run, _last in reversed(found)]
+            return connection.execute(
+                sa.select(RECORDS.c.run).where(RECORDS.c.system == system, RECORDS.c.environment == environment)
+                .order_by(RECORDS.c.id.desc()).limit(1)).scalar()
+
+    def trend(self, *, system: str, environment: str, before: str, limit: int) -> list[dict[str, Any]]:
+        """The ``trend`` values of the newest ``operations.report`` records of other runs than ``before``, oldest first."""
+        with self._writing() as connection:
+            bodies = connection.execute(
+                sa.select(RECORDS.c.body)
+                .where(RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.run != before,
+                       RECORDS.c.area == "operations", RECORDS.c.procedure == "report")
+                .order_by(RECORDS.c.id.desc()).limit(limit)).scalars().all()
+        return [values["trend"] for body in reversed(bodies) for values in json.loads(body) if "trend" in values]
 
     def verify_chain(self) -> int:
         """Recompute every digest from the first record on.

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which run is this? One word for all that one ansible-playbook process does."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+
+def run_id() -> str:
+    """The start and the process id of the controlling process; or what EVENKEEL_RUN_ID says, for AWX and others.
+
+    To be called in an action plugin: task workers are children of the controlling process, so all see the same parent.
+    """
+    given = os.environ.get("EVENKEEL_RUN_ID")
+    if given:
+        return given
+    controller = os.getppid()
+    # proc(5): the 22nd field of stat is the start in clock ticks since boot; the name in brackets may hold blanks.
+    ticks = int(Path(f"/proc/{controller}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
+    boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text(encoding="ascii").splitlines()
+                if line.startswith("btime"))
+    began = datetime.fromtimestamp(boot + ticks / os.sysconf("SC_CLK_TCK"), timezone.utc)
+    return f"{began:%Y%m%dT%H%M%SZ}-{controller}"

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the records of a run to what a person wants to know of it. Pure: ledger records in, one JSON document out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..core.clock import parse_instant
+from ..core.finding import Finding, Status, count, worst
+from .verdict import VerdictPolicy, judge_run
+
+# The order of a report's chapters; an area that is not named here comes after, by name.
+AREA_ORDER = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "operations")
+
+
+def latest_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last record of each host's procedure: a step that was run twice counts once. The report's own is left out."""
+    last = {(record["host"], record["area"], record["procedure"]): record for record in records}
+    return [record for key, record in last.items() if key[1:] != ("operations", "report")]
+
+
+def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, generated_at: str,
+                 trends: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The report of one run.
+
+    ``records`` and the points of ``trends`` have the shapes of `adapters.ledger.Ledger.records` and of this
+    function's own ``trend``. Keys: ``run``, ``system``, ``environment``, ``began``, ``ended``, ``generated_at``,
+    ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
+    ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``drills``,
+    ``relations``, ``skipped``, ``databases``, ``certificates``, ``hosts``, ``removed``, ``logs``, ``deleted``,
+    ``trend`` (this run's point), ``trends`` (earlier points and this one, oldest first).
+    """
+    last = latest_records(records)
+    rows = [{**finding, "host": record["host"], "area": record["area"], "procedure": record["procedure"]}
+            for record in last for finding in record["findings"]]
+    findings = [Finding.from_dict(row) for row in rows]
+    verdict = judge_run(findings, policy)
+    began, ended = (min(record["at"] for record in records), max(record["at"] for record in records)) if records else ("", "")
+    trend = {"at": generated_at, "share": verdict.share, "verdict": verdict.word, **count(findings)}
+    first = records[0] if records else {}
+    return {
+        "run": first.get("run", ""), "system": first.get("system", ""), "environment": first.get("environment", ""),
+        "began": began, "ended": ended, "generated_at": generated_at,
+        "verdict": {"word": verdict.word, "share": verdict.share, "good": verdict.good, "total": verdict.total},
+        "counts": count(findings),
+        "areas": _areas(rows),
+        "attention": sorted((row for row in rows if row["status"] != "pass"), key=_concern),
+        "services": _gather(last, "services", sort=lambda row: (row.get("status") == "pass", str(row.get("service")))),
+        "targets": _gather(last, "targets"),
+        "backups": _newest_backups(last, generated_at),
+        "drills": _gather(last, "drill"),
+        "relations": _gather(last, "relations"),
+        "skipped": _gather(last, "skipped"),
+        "databases": _gather(last, "database"),
+        "certificates": _gather(last, "certificates", sort=lambda row: (
+            row.get("days_left") is None, row.get("days_left") or 0, str(row.get("source")))),
+        "hosts": _gather(last, "host"),
+        "removed": _gather(last, "removed"),
+        "logs": _gather(last, "logs"),
+        "deleted": _gather(last, "deleted"),
+        "trend": trend,
+        "trends": [*trends, trend],
+    }
+
+
+def verdict_finding(report: dict[str, Any], policy: VerdictPolicy) -> Finding:
+    """The verdict as a finding: healthy passes, degraded warns, unhealthy fails."""
+    verdict = report["verdict"]
+    status = {"healthy": Status.PASS, "degraded": Status.WARN, "unhealthy": Status.FAIL}[verdict["word"]]
+    subject = f"{report['system']}/{report['environment']}"
+    message = f"{verdict['word']}: {verdict['good']} of {verdict['total']} checks are good ({verdict['share']:g}%)"
+    if not verdict["total"]:
+        message = "unhealthy: the run recorded no finding at all"
+    hint = "" if status is Status.PASS else "Begin with the failures that the report lists first"
+    return Finding("operations.verdict", subject, status, message, verdict["share"], policy.healthy, "%", hint)
+
+
+def console_summary(report: dict[str, Any], *, most: int = 12) -> list[tuple[str, str]]:
+    """Lines for a terminal with the status that gives each its color ('' for none)."""
+    verdict = report["verdict"]
+    word = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail"}[verdict["word"]]
+    lines = [("", ""), (f"{report['system']} / {report['environment']}   {verdict['word'].upper()}   "
+                        f"{verdict['share']:g}% of {verdict['total']} checks are good", word)]
+    for area in report["areas"]:
+        counts = "  ".join(f"{number} {status}" for status, number in area["counts"].items() if number)
+        lines.append((f"  {area['area']:<14}{counts}", area["status"]))
+    attention = report["attention"]
+    if attention:
+        lines += [("", ""), ("needs attention, worst first", "")]
+    for row in attention[:most]:
+        lines.append((f"  {row['status']:>7}  {row['area']}: {row['subject']}: {row['message']}", row["status"]))
+        if row.get("hint"):
+            lines.append((f"           -> {row['hint']}", ""))
+    if len(attention) > most:
+        lines.append((f"           and {len(attention) - most} more in the report", ""))
+    return lines
+
+
+def _areas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = sorted({row["area"] for row in rows},
+                   key=lambda name: (AREA_ORDER.index(name) if name in AREA_ORDER else len(AREA_ORDER), name))
+    areas = []
+    for name in names:
+        own = sorted((row for row in rows if row["area"] == name), key=_concern)
+        findings = [Finding.from_dict(row) for row in own]
+        areas.append({"area": name, "status": worst(findings).value, "counts": count(findings), "findings": own})
+    return areas
+
+
+def _concern(row: dict[str, Any]) -> tuple[int, str, str, str]:
+    return (-Status(row["status"]).rank, row["area"], row["check"], row["subject"])
+
+
+def _gather(records: Iterable[dict[str, Any]], key: str, sort: Any = None) -> list[dict[str, Any]]:
+    found = []
+    for record in records:
+        for values in record["body"]:
+            value = values.get(key)
+            for row in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
+                found.append({"on": record["host"], **row})
+    return sorted(found, key=sort) if sort else found
+
+
+def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> list[dict[str, Any]]:
+    """The newest copy of each plan with the status it has by the end of the run, its age counted to that end."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    states: dict[tuple[str, str], set[str]] = {}
+    for row in [*_gather(records, "backup"), *_gather(records, "backups")]:
+        if not row.get("id"):
+            continue
+        states.setdefault((row["plan"], row["id"]), set()).add(row["status"])
+        known = newest.get((row["on"], row["plan"]))
+        if known is None or row["created_at"] > known["created_at"]:
+            newest[row["on"], row["plan"]] = row
+    for row in _gather(records, "verifications"):
+        states.setdefault((row["plan"], row["id"]), set()).add("verified" if row["status"] in ("pass", "verified") else "failed")
+    for row in _gather(records, "drill"):
+        states.setdefault((row["plan"], row["backup_id"]), set()).add("proven" if row["status"] in ("pass", "proven") else "failed")
+    now = parse_instant(generated_at)
+    result = []
+    for row in newest.values():
+        seen = states[row["plan"], row["id"]]
+        status = next(word for word in ("failed", "proven", "verified", row["status"]) if word in seen)
+        age = (now - parse_instant(row["created_at"])).total_seconds()
+        result.append({**row, "status": status, "age_seconds": round(age)})
+    return sorted(result, key=lambda row: row["plan"])

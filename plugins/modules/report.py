@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""See DOCUMENTATION. The work is done by the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Judge a run and write its report as HTML and JSON
+description:
+  - Reads everything that a run recorded in the ledger, judges it, writes one HTML file without external assets and the
+    same as JSON, and shows a summary on the console.
+  - Verifies the ledger's chain of digests on the way, and fails where a record was altered or taken out.
+  - In check mode nothing was recorded, so nothing is written.
+author: The evenkeel.ops founders (@evenkeel)
+version_added: 0.1.0
+options:
+  folder:
+    description: Folder on the controller; made with mode 0700 when missing. Files in it get mode 0600.
+    type: path
+    required: true
+  verdict:
+    description:
+      - Share of good checks in percent from which a run is C(healthy), and from which it is C(degraded).
+      - A check that passed or warned is good. One that failed or is unknown is not.
+    type: dict
+    default: {}
+    suboptions:
+      healthy:
+        description: Lower limit of healthy; 95 where left out.
+        type: float
+      degraded:
+        description: Lower limit of degraded; 80 where left out.
+        type: float
+  trend:
+    description: How many earlier runs the trends show.
+    type: int
+    default: 30
+  run:
+    description: The run to report on. By default this one, or the newest of this system's environment where this one recorded nothing.
+    type: str
+  template:
+    description: Jinja2 template of the page, looked for as Ansible looks for templates. Everything in it is escaped.
+    type: str
+    default: report.html.j2
+requirements:
+  - SQLAlchemy >= 2.0 on the controller
+  - pygal >= 3.0 on the controller
+extends_documentation_fragment:
+  - evenkeel.ops.attributes
+"""
+
+EXAMPLES = r"""
+- name: Report on this run
+  evenkeel.ops.report:
+    folder: /var/lib/evenkeel/reports
+    verdict: {healthy: 95, degraded: 80}
+  register: operations_result
+"""
+
+RETURN = r"""
+verdict:
+  description: The word, the share of good checks in percent, and their numbers.
+  returned: success
+  type: dict
+  sample: {word: degraded, share: 91.2, good: 93, total: 102}
+html:
+  description: Path of the page.
+  returned: success
+  type: str
+json:
+  description: Path of the data.
+  returned: success
+  type: str
+console:
+  description: The summary for a terminal, as pairs of a line and the status that colors it.
+  returned: success
+  type: list
+  elements: list
+trend:
+  description: This run's point in the trends.
+  returned: success
+  type: dict
+findings:
+  description: The verdict as a finding. Degraded warns, unhealthy fails.
+  returned: success
+  type: list
+  elements: dict
+"""
