@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every plugin has the one silhouette, its documentation, its examples and its tests."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+PLUGINS = ROOT / "plugins"
+PACKAGE = "ansible_collections.evenkeel.ops.plugins"
+MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__")
+ACTIONS = {path.stem for path in (PLUGINS / "action").glob("*.py")}
+FRAGMENTS = sorted(path.stem for path in (PLUGINS / "doc_fragments").glob("*.py") if path.stem != "__init__")
+# Keys of an argument spec that documentation repeats.
+TOLD = ("type", "default", "choices", "required", "elements", "aliases")
+
+
+def plugin(name: str):
+    return importlib.import_module(f"{PACKAGE}.modules.{name}")
+
+
+def documented(name: str) -> dict:
+    """The options that a module documents, those of its fragments among them."""
+    document = yaml.safe_load(plugin(name).DOCUMENTATION)
+    options = dict(document.get("options") or {})
+    for fragment in document.get("extends_documentation_fragment") or []:
+        twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{fragment.removeprefix('evenkeel.ops.')}")
+        options |= yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION).get("options") or {}
+    return options
+
+
+def told(spec: dict) -> dict:
+    """What documentation and argument spec must agree on, in one form."""
+    result = {key: spec[key] for key in TOLD if spec.get(key) not in (None, [], False)}
+    if spec.get("default") is False:
+        result["default"] = False
+    result.setdefault("type", "str")
+    inner = spec.get("suboptions") or spec.get("options")
+    if inner:
+        result["inner"] = {name: told(option) for name, option in inner.items()}
+    for key in ("choices", "aliases"):
+        if key in result:
+            result[key] = sorted(result[key])
+    return result
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_has_the_silhouette(name):
+    module = plugin(name)
+    assert all(getattr(module, part, "").strip() for part in ("DOCUMENTATION", "EXAMPLES", "RETURN"))
+    if name not in ACTIONS:
+        assert callable(module.run) and callable(module.main) and module.OPTIONS.options
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ACTIONS])
+def test_documentation_and_options_agree(name):
+    spec = {option: told(value) for option, value in plugin(name).OPTIONS.options.items()}
+    assert {option: told(value) for option, value in documented(name).items()} == spec
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_use_full_names_and_documented_options(name):
+    tasks = yaml.safe_load(plugin(name).EXAMPLES)
+    used = 0
+    for task in tasks:
+        for key, arguments in task.items():
+            if key.startswith("evenkeel.ops."):
+                other = key.removeprefix("evenkeel.ops.")
+                options = documented(other)
+                known = set(options) | {alias for option in options.values() for alias in option.get("aliases") or []}
+                assert set(arguments or {}) <= known, f"unknown option in the example {task.get('name')!r}"
+                used += other == name
+    assert used, "no example uses the module itself"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_has_its_tests(name):
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path.parts[-3] in ("integration", "unit")]
+    assert any(name in path.read_text(encoding="utf-8") for path in tests if "integration" in path.parts), "no integration test"
+
+
+@pytest.mark.parametrize("path", sorted((PLUGINS / "module_utils" / "adapters").glob("*.py")), ids=lambda path: path.stem)
+def test_option_groups_and_their_fragments_are_twins(path: Path):
+    adapter = importlib.import_module(f"{PACKAGE}.module_utils.adapters.{path.stem}")
+    group = getattr(adapter, "OPTIONS", None)
+    if group is None:
+        return
+    assert group.fragment in FRAGMENTS
+    twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{group.fragment}")
+    fragment = yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION)["options"]
+    assert {name: told(option) for name, option in fragment.items()} == {name: told(option) for name, option in group.options.items()}
