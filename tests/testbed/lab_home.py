@@ -104,15 +104,15 @@ class LabHome:
             raise OpsError(f"{self.folder} has other things in it", hint="Give an empty or a new folder with --home")
         if len(os.fsencode(self.folder / "postgres" / ".s.PGSQL.65535")) > _SOCKET_PATH_LIMIT:
             raise OpsError(f"The path {self.folder} is too long for a socket below it", hint="Give a shorter one with --home")
+        as_root = os.geteuid() == 0
+        closed = [part for part in self.folder.parents if part.exists() and not part.stat().st_mode & 0o001]
+        if as_root and closed:
+            raise OpsError(f"PostgreSQL's account cannot pass through {closed[0]}", hint="Give another folder with --home")
         with storage_errors(self.folder):
             for part in reversed([part for part in (self.folder, *self.folder.parents) if not part.exists()]):
-                part.mkdir(mode=0o755, exist_ok=True)
+                part.mkdir(exist_ok=True)
                 part.chmod(0o755)
-            self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        if os.geteuid() == 0:
-            closed = [str(part) for part in (self.folder, *self.folder.parents) if not part.stat().st_mode & 0o001]
-            if closed:
-                raise OpsError(f"PostgreSQL's account cannot pass through {closed[0]}", hint="Give another folder with --home")
+            self.folder.chmod(0o711 if as_root else 0o700)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

