@@ -32,6 +32,15 @@ class Deadline:
         """Whether no time is left."""
         return self.left == 0.0
 
+    def require(self, what: str) -> None:
+        """Go on while time is left; ``what`` completes the sentence "gave up …".
+
+        :raises TimedOut: when the deadline has passed
+        """
+        if self.passed:
+            raise TimedOut(f"Gave up {what} after {format_duration(self.seconds)}",
+                           hint="See why it is slow (disk, network mount), or allow it more time")
+
 
 def wait_until(predicate: Callable[[], Answer], *, deadline: Deadline, what: str, interval: float = 0.2) -> Answer:
     """The first true answer of ``predicate``, asked every ``interval`` seconds, at least once.
@@ -43,5 +52,6 @@ def wait_until(predicate: Callable[[], Answer], *, deadline: Deadline, what: str
         if answer:
             return answer
         if deadline.passed:
-            raise TimedOut(f"Gave up after {format_duration(deadline.seconds)} of waiting for {what}")
+            raise TimedOut(f"Gave up after {format_duration(deadline.seconds)} of waiting for {what}",
+                           hint="See why it does not come, or allow it more time")
         deadline.clock.sleep(min(interval, deadline.left))
