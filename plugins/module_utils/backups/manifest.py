@@ -25,12 +25,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class StoredFile:
     """One file below ``data/``: its relative path, and size and SHA-256 of the bytes as they are stored.
 
-    ``coding`` is what was done to the engine's own file, in order: ``("zstd", "age")`` is compressed, then encrypted.
+    ``coding`` is what was done to the engine's own file, in order: ``("zstd", "age")`` is compressed, then encrypted;
+    ``plain_bytes`` is its size before that.
     """
 
     path: str
     bytes: int
     sha256: str
+    plain_bytes: int
     coding: tuple[str, ...] = ()
 
     @property
@@ -86,7 +88,8 @@ class Manifest:
         data = {
             "format": FORMAT, "id": self.id, "system": self.system, "environment": self.environment, "plan": self.plan,
             "engine": self.engine, "created_at": format_instant(self.created_at), "data_at": format_instant(self.data_at),
-            "files": [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, "coding": list(file.coding)}
+            "files": [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256,
+                       "plain_bytes": file.plain_bytes, "coding": list(file.coding)}
                       for file in self.files],
             "source_bytes": self.source_bytes, "tags": list(self.tags), "source": dict(self.source),
             "compression": self.compression, "encryption": self.encryption, "fingerprint": self.fingerprint,
@@ -121,10 +124,12 @@ class Manifest:
 
 
 def _stored_file(entry: Mapping[str, Any]) -> StoredFile:
-    file = StoredFile(entry["path"], entry["bytes"], entry["sha256"], tuple(entry["coding"]))
+    file = StoredFile(entry["path"], entry["bytes"], entry["sha256"], entry["plain_bytes"], tuple(entry["coding"]))
     path = PurePosixPath(file.path)
     if not file.path or path.is_absolute() or ".." in path.parts or "\0" in file.path or str(path) != file.path:
         raise Damaged(f"The manifest names the path {file.path!r}", hint="It was altered: use another backup")
-    if type(file.bytes) is not int or file.bytes < 0 or not _SHA256.fullmatch(file.sha256) or set(file.coding) - set(SUFFIXES):
+    sizes = (file.bytes, file.plain_bytes)
+    if any(type(size) is not int or size < 0 for size in sizes) or not _SHA256.fullmatch(file.sha256) \
+            or set(file.coding) - set(SUFFIXES):
         raise Damaged(f"The manifest's entry for {file.path!r} makes no sense", hint="It was altered: use another backup")
     return file

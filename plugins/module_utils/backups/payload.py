@@ -31,10 +31,7 @@ class Compression(Protocol):
         """A reader that yields the compressed form of ``reader``."""
 
     def decompressing(self, writer: Any) -> Any:
-        """A writer that writes the decompressed form to ``writer``; closing it leaves ``writer`` open.
-
-        Its ``finish()`` raises Damaged where the stream ended too early.
-        """
+        """A writer that writes the decompressed form to ``writer``; it raises Damaged for what is no compressed stream."""
 
 
 class Cipher(Protocol):
@@ -68,14 +65,16 @@ class Codecs:
 class HashingReader:
     """Counts and hashes what is read through it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Any, path: Path) -> None:
         self._stream = stream
+        self._path = path
         self._hash = hashlib.sha256()
         self.bytes = 0
 
     def read(self, size: int = -1) -> bytes:
-        """As the stream's own."""
-        block = self._stream.read(size)
+        """As the stream's own, its errors as StorageFailed."""
+        with storage_errors(self._path):
+            block = self._stream.read(size)
         self._hash.update(block)
         self.bytes += len(block)
         return block
@@ -123,22 +122,23 @@ def store(reader: Any, data: Path, name: str, codecs: Codecs, *, compress: bool,
     """
     coding = (*(("zstd",) if compress else ()), *(("age",) if encrypt else ()))
     path = data / (name + "".join(SUFFIXES[one] for one in coding))
+    plain = _Counting(reader)
     with storage_errors(path), create(path) as stream:
         writer = HashingWriter(stream)
-        source = codecs.compression.compressing(reader) if compress else reader
+        source = codecs.compression.compressing(plain) if compress else plain
         if encrypt:
             codecs.cipher.encrypt(source, writer)
         else:
             _pump(source, writer)
         stream.flush()
         os.fsync(stream.fileno())
-    return StoredFile(path.relative_to(data).as_posix(), writer.bytes, writer.sha256, coding)
+    return StoredFile(path.relative_to(data).as_posix(), writer.bytes, writer.sha256, plain.bytes, coding)
 
 
 def create(path: Path) -> BinaryIO:
     """A new file of mode 0600, whatever the umask; an OSError where it exists."""
     private_folder(path.parent)
-    stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb", 0)
+    stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb")
     os.fchmod(stream.fileno(), 0o600)
     return stream
 
@@ -150,11 +150,12 @@ def load(backup: Backup, file: StoredFile, writer: Any, codecs: Codecs) -> None:
 
     :raises Damaged: when the file is missing, cut, longer or altered; names it and says why
     :raises AccessDenied: when it is encrypted and no fitting private key is at hand
-    :raises StorageFailed: when it cannot be read, or ``writer`` not written
+    :raises StorageFailed: when it cannot be read
+    :raises OSError: what ``writer`` raised, as it raised it
     """
     path = backup.data / file.path
-    with storage_errors(path), _open(path, file) as stream:
-        reader = HashingReader(stream)
+    with _open(path, file) as stream:
+        reader = HashingReader(stream, path)
         try:
             _decode(file, reader, writer, codecs)
         except Damaged as error:
@@ -172,8 +173,8 @@ def checksum(backup: Backup, file: StoredFile) -> None:
     :raises StorageFailed: when it cannot be read
     """
     path = backup.data / file.path
-    with storage_errors(path), _open(path, file) as stream:
-        reader = HashingReader(stream)
+    with _open(path, file) as stream:
+        reader = HashingReader(stream, path)
         reader.drain()
     _check(file, reader)
 
@@ -228,15 +229,36 @@ def for_each(files: tuple[StoredFile, ...], work: Callable[[StoredFile], Any], *
 _OTHER = "Restore from another backup; find out what altered this one (disk, network mount, hand)"
 
 
+class _Counting:
+    """Counts what is read or written through it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self.bytes += len(block)
+        return block
+
+    def write(self, block: bytes) -> int:
+        self._stream.write(block)
+        self.bytes += len(block)
+        return len(block)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def _decode(file: StoredFile, reader: HashingReader, writer: Any, codecs: Codecs) -> None:
-    unpacked = codecs.compression.decompressing(writer) if "zstd" in file.coding else None
-    sink = unpacked or writer
+    plain = _Counting(writer)
+    sink = codecs.compression.decompressing(plain) if "zstd" in file.coding else plain
     if "age" in file.coding:
         codecs.cipher.decrypt(reader, sink)
     else:
         _pump(reader, sink)
-    if unpacked:
-        unpacked.finish()
+    if plain.bytes != file.plain_bytes:
+        raise Damaged(f"decodes to {plain.bytes} bytes where {file.plain_bytes} went in")
 
 
 def _pump(reader: Any, writer: Any) -> None:
@@ -245,10 +267,11 @@ def _pump(reader: Any, writer: Any) -> None:
 
 
 def _open(path: Path, file: StoredFile) -> BinaryIO:
-    try:
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", 0)
-    except FileNotFoundError as error:
-        raise Damaged(f"{file.path} is missing", hint=_OTHER, evidence={"path": file.path}) from error
+    with storage_errors(path):
+        try:
+            return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+        except FileNotFoundError as error:
+            raise Damaged(f"{file.path} is missing", hint=_OTHER, evidence={"path": file.path}) from error
 
 
 def _check(file: StoredFile, reader: HashingReader) -> None:

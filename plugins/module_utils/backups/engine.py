@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine is: it looks at a source, produces stored files of it, and can read a backup in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..core.finding import Finding
+from .manifest import StoredFile
+from .payload import Codecs
+from .repository import Backup
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was seen before a backup: the manifest's ``source``, and an estimate of what the backup will hold.
+
+    ``bytes`` is an upper bound for the stored size, ``staged_bytes`` for what is on disk in clear meanwhile.
+    """
+
+    description: Mapping[str, Any]
+    bytes: int | None = None
+    staged_bytes: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of the description that says which source it is, whatever its state."""
+        return identity_of(self.description)
+
+
+def identity_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """See `Source.identity`; also for the ``source`` of a manifest."""
+    return {key: description[key] for key in ("host", "port", "database", "paths", "exclude") if key in description}
+
+
+@dataclass(frozen=True)
+class Product:
+    """What an engine produced below ``data/``."""
+
+    files: tuple[StoredFile, ...]
+    data_at: datetime
+    source: Mapping[str, Any]
+    source_bytes: int | None
+    compression: str
+    fingerprint: Mapping[str, Any] | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+class Engine(Protocol):
+    """Makes backups of one source."""
+
+    name: str
+
+    def inspect(self) -> Source:
+        """Look at the source; writes nothing.
+
+        :raises OpsError: when it cannot be reached or read
+        """
+
+    def produce(self, data: Path, staging: Path, codecs: Codecs, *, encrypt: bool) -> Product:
+        """Write the stored files below ``data``, which does not exist yet; ``staging`` is an empty private folder.
+
+        :raises OpsError: when anything at all was not as it should be; what was written is thrown away then
+        """
+
+
+class Reader(Protocol):
+    """Reads backups of one engine in full."""
+
+    def read_in_full(self, backup: Backup, codecs: Codecs, scratch: Path) -> None:
+        """Check every stored byte, decode it, and have the engine's own program read all of it.
+
+        :raises Damaged: when it is not what was written, or the program cannot read it
+        :raises OpsError: when one cannot tell: a missing program, no space, no key
+        """
