@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
     def _report(self, options, place):
         policy = VerdictPolicy(**{key: float(value) for key, value in options["verdict"].items()})
         if self._task.check_mode:
-            return {"changed": False, "skipped": True, "msg": "In check mode nothing is recorded, so there is no run to report on"}
+            return {"changed": False, "skipped": True,
+                    "msg": "In check mode nothing is recorded, so there is no run to report on"}
         ledger = Ledger(place.url)
         run = options["run"] or run_id()
         if not ledger.records(run) and not options["run"]:

@@ -73,9 +73,9 @@ def certificate_chart(certificates: Sequence[dict[str, Any]], *, most: int = 15)
     if not shown:
         return ""
     colors = {"pass": PASS, "warn": WARN, "fail": FAIL, "unknown": UNKNOWN}
-    chart = pygal.HorizontalBar(**_look(height=70 + 34 * len(shown), colors=(PASS,)), show_legend=False, print_values=True,
-                                print_values_position="top", x_labels_major_count=4)
-    chart.x_labels = [_short(str(row.get("source") or row.get("subject"))) for row in reversed(shown)]
+    chart = pygal.HorizontalBar(**_look(height=70 + 34 * len(shown), colors=(PASS,)), show_legend=False,
+                                y_labels_major_count=4, show_minor_y_labels=False)
+    chart.x_labels = [f"{_short(str(row.get('source') or row.get('subject')))}  {row['days_left']:.0f} d" for row in reversed(shown)]
     chart.value_formatter = lambda days: f"{days:.0f} d"
     chart.add("days left", [{"value": row["days_left"], "color": colors.get(row.get("status", "pass"), INK)} for row in reversed(shown)])
     return _svg(chart)
@@ -88,8 +88,9 @@ def drill_chart(drills: Sequence[dict[str, Any]]) -> str:
         return ""
     names = list(dict.fromkeys(phase["name"] for drill in drills for phase in drill["phases"]))
     palette = ("#38618c", "#35a7a0", "#8a5fa8", "#c98a00", "#7a8590", "#b3382c")
-    chart = pygal.HorizontalStackedBar(**_look(height=110 + 44 * len(drills), colors=palette), show_legend=True, legend_at_bottom=True,
-                                       legend_at_bottom_columns=min(3, len(names)))
+    chart = pygal.HorizontalStackedBar(
+        **_look(height=110 + 44 * len(drills), colors=palette), show_legend=True, legend_at_bottom=True,
+        legend_at_bottom_columns=min(3, len(names)), y_labels_major_count=4, show_minor_y_labels=False)
     chart.x_labels = [_short(str(drill["plan"])) for drill in reversed(drills)]
     chart.value_formatter = format_duration
     for name in names:
@@ -102,12 +103,24 @@ def _short(text: str, length: int = 34) -> str:
 
 
 def _look(*, height: int, colors: Sequence[str]) -> dict[str, Any]:
-    style = Style(background="transparent", plot_background="transparent", foreground=INK, foreground_strong=INK,
-                  foreground_subtle="#c5ccd3", guide_stroke_color="#c5ccd366",
-                  major_guide_stroke_color="#c5ccd3aa", guide_stroke_dasharray="0", major_guide_stroke_dasharray="0", opacity=".9", opacity_hover="1", colors=tuple(colors), font_family="system-ui, sans-serif",
-                  label_font_size=13, major_label_font_size=13, value_font_size=13, legend_font_size=13, value_colors=(INK,) * 20)
-    return {"style": style, "width": 720, "height": height, "margin": 8, "margin_right": 48, "js": (), "explicit_size": False}
+    style = Style(
+        background="transparent", plot_background="transparent", foreground=INK, foreground_strong=INK, foreground_subtle="#c5ccd3",
+        guide_stroke_color="#c5ccd366", major_guide_stroke_color="#c5ccd3aa", guide_stroke_dasharray="0",
+        major_guide_stroke_dasharray="0", opacity=".9", opacity_hover="1", colors=tuple(colors), font_family="system-ui, sans-serif",
+        label_font_size=13, major_label_font_size=13, value_font_size=13, legend_font_size=13,
+    )
+    return {"style": style, "width": 560, "height": height, "margin": 8, "margin_right": 48, "js": (), "explicit_size": False}
 
 
 def _svg(chart: Any) -> str:
+    chart.add_xml_filter(_without_scripts)
     return chart.render(is_unicode=True, disable_xml_declaration=True)
+
+
+def _without_scripts(root: Any) -> Any:
+    """pygal puts its configuration into a script element for tooltips; the page runs no script."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if str(child.tag).rpartition("}")[2] == "script":
+                parent.remove(child)
+    return root

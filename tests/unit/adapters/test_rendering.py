@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page: everything escaped, nothing fetched, every part there."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import figure, render
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
+
+from tests.conftest import ROOT
+from tests.unit.operations.test_report import NOW, backup, finding, record
+
+TEMPLATE = (ROOT / "roles/operations/templates/report.html.j2").read_text(encoding="utf-8")
+HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\n"
+
+
+def page(*records, trends=()):
+    report = build_report(records, policy=VerdictPolicy(), generated_at=NOW, trends=trends)
+    report["evidence"] = {"records": 3, "digest": "d" * 64, "ledger": "sqlite:///l"}
+    return render(TEMPLATE, report, {"policy": VerdictPolicy(), "json_name": "x.json"})
+
+
+FULL = (
+    record("health", "check", [finding("fail", subject=HOSTILE, hint=HOSTILE)],
+           services=[{"service": HOSTILE, "total": 3, "failed": 1, "availability": 66.7, "error_rate": 33.3, "p50_ms": 1.0,
+                      "p95_ms": 2.0, "p99_ms": None, "status": "fail"}]),
+    record("backups", "create", [finding("pass", "backup.created")], backup=backup(plan=HOSTILE)),
+    record("recovery", "drill", [], drill={
+        "backup_id": backup()["id"], "plan": HOSTILE, "status": "pass", "rto_seconds": 3.2, "rto_objective_seconds": 14400,
+        "rpo_seconds": 60, "rpo_objective_seconds": 900, "tables_compared": 4, "tables_different": [],
+        "phases": [{"name": "fetch", "seconds": 1.0}, {"name": HOSTILE, "seconds": 2.0}]}),
+    record("databases", "maintain", [], relations=[{
+        "relation": HOSTILE, "action": "vacuum", "reason": HOSTILE, "seconds": 1.5, "status": "done",
+        "before": {"dead_rows": 10, "table_bytes": 2048}, "after": {"dead_rows": 0, "table_bytes": 2048}}],
+        skipped=[{"relation": HOSTILE, "reason": HOSTILE}]),
+    record("certificates", "check", [], certificates=[{
+        "source": HOSTILE, "subject": HOSTILE, "days_left": 5, "not_after": "2026-01-20T00:00:00Z", "key": "RSA 2048", "status": "warn"}]),
+    record("capacity", "check", [], host={"cpu_percent": 3.0, "memory_percent": 4.0, "disks": [{"mount": HOSTILE, "used_percent": None}]}),
+)
+
+
+def test_nothing_that_was_observed_becomes_markup():
+    html = page(*FULL, trends=({"at": NOW, "share": 50.0, "verdict": HOSTILE},))
+    assert "<script" not in html.replace(HOSTILE, "").lower()
+    assert "{{ 7*7 }}" in html and "49" not in re.findall(r"&amp;(\d+)", html)
+
+
+def test_nothing_is_fetched_from_elsewhere():
+    class Links(HTMLParser):
+        found: list[str] = []
+
+        def handle_starttag(self, tag, attrs):
+            self.found += [value for name, value in attrs if name in ("src", "href", "xlink:href") and value and not value.startswith("#")]
+
+    links = Links()
+    links.feed(page(*FULL))
+    assert links.found == []
+
+
+def test_every_part_of_a_full_day_is_on_the_page():
+    html = page(*FULL, trends=({"at": NOW, "share": 50.0, "verdict": "unhealthy"},))
+    for part in ("Needs attention", "Backups and recovery", "Restore drills", "Services", "Database maintenance",
+                 "Was due and was not done", "Certificates", "Capacity", "Trend", "All checks", "chain of digests"):
+        assert part in html
+    assert html.count("<svg") == 3
+
+
+def test_a_day_without_anything_is_a_page_too():
+    html = page()
+    assert "Unhealthy" in html and "<svg" not in html
+
+
+def test_figures_are_written_as_people_read_them():
+    assert (figure(None), figure(True), figure(2.50), figure(95, "%"), figure(3, "rows")) == ("–", "yes", "2.5", "95%", "3 rows")
+    assert (figure(2048, "bytes"), figure(90, "s"), figure([1, 2])) == ("2.0 KiB", "1m30s", "1, 2")
