@@ -174,7 +174,7 @@ def _end_remains(home: LabHome) -> int:
 def _link(home: LabHome) -> None:
     """``.lab`` in the checkout shows to the usual home; other homes are found through the environment."""
     link = CHECKOUT / ".lab"
-    if home.folder != standard_home():
+    if home.folder != standard_home().resolve():
         _say(f"the inventory finds this lab with EVENKEEL_LAB={home.folder}")
         return
     if link.is_symlink() and link.readlink() == home.folder:
@@ -218,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        home = LabHome(given.home.absolute() if given.home else default_home())
+        home = LabHome((given.home or default_home()).resolve())
         verbs: dict[str, Callable[[LabHome], int]] = {"up": up, "down": down, "status": status, "clean": clean}
         return run(home, command) if given.verb == "run" else verbs[given.verb](home)
     except OpsError as error:
