@@ -6,7 +6,7 @@ A fingerprint is plain JSON, without any of the data in clear::
 
     {"format": 1, "mode": "full" | "sampled", "probe": str, "server_version": 150008,
      "database": {"encoding", "collate", "ctype", "provider", "locale"},
-     "tables": {"public.orders": {"rows": int, "hash": str, "hashed": int, "sample": None | {"modulus", "key"}}},
+     "tables": {"public.orders": {"rows": int, "hash": str, "sample": None | {"modulus": int, "key": [columns]}}},
      "sequences": {"public.orders_id_seq": {"last_value": int, "is_called": bool, "increment": int}},
      "extensions": {"pgcrypto": "1.3"}, "large_objects": int}
 
@@ -24,10 +24,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any
 
 from ..core.errors import InvalidOption
+from .sessions import Session, share
 
 FORMAT = 1
 MODES = ("full", "sampled")
@@ -46,30 +47,6 @@ _SETTINGS = {
     "lc_monetary": "C", "search_path": "pg_catalog", "quote_all_identifiers": "off", "row_security": "off", "jit": "off",
     "idle_in_transaction_session_timeout": "0",
 }
-
-
-class Session(Protocol):
-    """The part of `adapters.postgres.PostgresSession` that is used here."""
-
-    server_version: int
-
-    def fetch(self, query: str, parameters: Any = None, names: Any = None) -> list[dict[str, Any]]:
-        """All rows."""
-
-    def value(self, query: str, parameters: Any = None, names: Any = None) -> Any:
-        """The first column of the first row."""
-
-    def run(self, statement: str, parameters: Any = None, names: Any = None) -> None:
-        """Execute for its effect."""
-
-    def set(self, name: str, value: str | float) -> None:
-        """Change a setting of the session."""
-
-    def cancel(self) -> None:
-        """End the running statement, from another thread."""
-
-    def close(self) -> None:
-        """End the session."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +91,13 @@ def take_fingerprint(open_session: Callable[[], Session], *, mode: str, parallel
                 for piece in _pieces(table, _sample(table, mode, like), first.server_version)]
         if parallel > 1 and len(work) > 1 and snapshot is None:
             snapshot = first.value("SELECT pg_export_snapshot()")
-        sums = _share(work, first, open_session, snapshot, min(parallel, len(work)))
         found: dict[str, dict[str, Any]] = {}
-        for (name, sample, _query, _names), row in sums:
-            entry = found.setdefault(name, {"rows": 0, "hash": 0, "hashed": 0, "sample": sample})
+        for (name, sample, _query, _names), row in share(
+                work, lambda session, piece: session.fetch(piece[2], names=piece[3])[0], first=first,
+                open_session=lambda: _open_beside(open_session, snapshot), sessions=parallel):
+            entry = found.setdefault(name, {"rows": 0, "hash": 0, "sample": sample})
             entry["rows"] += row["rows"]
             entry["hash"] += int(row["hash"])
-            entry["hashed"] += row["hashed"]
         return {
             "format": FORMAT, "mode": mode, "server_version": first.server_version,
             # The hash differs between byte orders; so does that of this word, and then hashes are not compared.
@@ -147,13 +124,28 @@ def read_sequences(session: Session) -> dict[str, dict[str, Any]]:
     found = {}
     for begin in range(0, len(there), 200):
         batch = there[begin:begin + 200]
-        query = " UNION ALL ".join(f"SELECT {place} AS place, last_value, is_called FROM {{s{place}}}" for place in range(len(batch)))
+        query = " UNION ALL ".join(f"SELECT {place} AS place, last_value, is_called FROM {{s{place}}}"
+                                   for place in range(len(batch)))
         names = {f"s{place}": (one["schema"], one["name"]) for place, one in enumerate(batch)}
         for row in session.fetch(query, names=names):
             one = batch[row["place"]]
             found[qualified(one["schema"], one["name"])] = {
                 "last_value": row["last_value"], "is_called": row["is_called"], "increment": one["increment"]}
     return found
+
+
+def _open_beside(open_session: Callable[[], Session], snapshot: str | None) -> Session:
+    """A further session on the snapshot. The first one holds the locks: if this one were queued behind a stranger who
+    waits for the first, all would wait for each other, and the server could not see it.
+    """
+    session = open_session()
+    try:
+        _begin(session, snapshot)
+        session.set("lock_timeout", "10s")
+        return session
+    except BaseException:
+        session.close()
+        raise
 
 
 def _begin(session: Session, snapshot: str | None) -> None:
@@ -230,14 +222,14 @@ def _pieces(table: _Table, sample: Mapping[str, Any] | None, server_version: int
         row = "ROW(" + ", ".join(f"{{c{place}}}" for place in range(len(part["columns"]))) + ")"
         digest = hashlib.sha256(json.dumps(part["columns"]).encode()).digest()  # a renamed column is another table
         hashed = f"hashtextextended({row}::text COLLATE \"C\", {int.from_bytes(digest[:8], signed=True)})"
-        chosen = f" FILTER (WHERE {_selection(part, sample, names)})" if sample else ""
-        query = (f"SELECT count(*) AS rows, coalesce(sum({hashed}){chosen}, 0) AS hash, count(*){chosen} AS hashed"
-                 " FROM ONLY {table}")
+        if sample:
+            hashed = f"CASE WHEN {_selection(part, sample, names)} THEN {hashed} END"
+        query = f"SELECT count(*) AS rows, coalesce(sum({hashed}), 0) AS hash FROM ONLY {{table}}"
         pages = -(-part["bytes"] // 8192)
         # TID range scans came with PostgreSQL 14; before, each chunk would read the whole table.
         if pages > _CHUNK_PAGES and part["access_method"] == "heap" and server_version >= 140000:
             bounds = [*range(0, pages, _CHUNK_PAGES), None]
-            for low, high in zip(bounds, bounds[1:], strict=False):
+            for low, high in pairwise(bounds):
                 where = f" WHERE ctid >= '({low},0)'" + (f" AND ctid < '({high},0)'" if high is not None else "")
                 pieces.append((table.name, sample, query + where, names))
         else:
@@ -267,52 +259,3 @@ def _database(session: Session) -> dict[str, Any]:
     said = row["row"]
     return {"encoding": row["encoding"], "collate": said["datcollate"], "ctype": said["datctype"],
             "provider": said.get("datlocprovider", "c"), "locale": said.get("datlocale", said.get("daticulocale"))}
-
-
-def _share(work: Sequence[Any], first: Session, open_session: Callable[[], Session], snapshot: str | None,
-           sessions: int) -> list[tuple[Any, Mapping[str, Any]]]:
-    """Run all pieces over the sessions; the first error ends all of them."""
-    pending, done, errors = list(reversed(work)), [], []
-    lock, stop, opened = Lock(), Event(), [first]
-
-    def labour(session: Session | None) -> None:
-        try:
-            if session is None:
-                session = open_session()
-                opened.append(session)
-                _begin(session, snapshot)
-                # The first session's locks are held; one queued behind it would wait for us, and we for it.
-                session.set("lock_timeout", "10s")
-            while not stop.is_set():
-                with lock:
-                    if not pending:
-                        return
-                    piece = pending.pop()
-                [row] = session.fetch(piece[2], names=piece[3])
-                done.append((piece, row))
-        except BaseException as error:
-            errors.append(error)
-            stop.set()
-
-    threads = [Thread(target=labour, args=(None,), daemon=True) for _ in range(sessions - 1)]
-    try:
-        for thread in threads:
-            thread.start()
-        labour(first)
-        for thread in threads:
-            thread.join()
-    except BaseException:  # told to stop while waiting: end what still runs
-        errors.append(None)
-        raise
-    finally:
-        stop.set()
-        if errors:
-            for session in list(opened):
-                session.cancel()
-        for thread in threads:
-            thread.join()
-        for session in opened[1:]:
-            session.close()
-    if errors:
-        raise errors[0]
-    return done

@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PostgreSQL server for a while, with one database in it that a dump is restored into; nothing of it outlives the drill."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.clock import Clock
+from ..core.errors import AccessDenied, InvalidOption, OpsError
+from ..core.waiting import Deadline
+from .command import Commands, failure
+from .postgres import PostgresSession, PostgresTarget, StatementFailed, connect
+from .postgres_server import Installation, PostgresServer, installation_for, server_account
+
+DATABASE = "drill"
+# sun_path holds 107 bytes and a NUL (unix(7)); the server's socket is called .s.PGSQL.5432.
+_LONGEST_FOLDER = 107 - len("/.s.PGSQL.5432")
+# What is lost with the machine is lost anyway: nothing here need survive a crash, and nobody replicates from it.
+_SETTINGS = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0",
+    "archive_mode": "off", "autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "jit": "off",
+    "shared_buffers": "256MB", "maintenance_work_mem": "256MB", "max_locks_per_transaction": "1024", "log_min_messages": "fatal",
+}
+_ERROR = re.compile(r"^pg_restore: error: (.*)$", re.MULTILINE)
+_IGNORED = re.compile(r"errors ignored on restore: (\d+)")
+_KEPT_ERRORS = 50
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What pg_restore said: ``errors`` are its messages (the first 50), ``error_count`` how many it counted."""
+
+    error_count: int
+    errors: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+class ScratchDatabase:
+    """Server and client programs are chosen on creation, so that a missing one is told before anything is begun.
+
+    ``major`` is the source server's, ``archive_major`` that of the pg_dump which wrote the archive: older programs
+    cannot read it.
+
+    :raises ToolMissing: names the package
+    """
+
+    def __init__(self, commands: Commands, clock: Clock, *, major: int, archive_major: int = 0,
+                 folders: Sequence[str] = ()) -> None:
+        self._commands = commands
+        self._clock = clock
+        self.major = major
+        self.installation: Installation = installation_for(commands, major, program="postgres", folders=folders)
+        self.installation.program("initdb")
+        self.client: Installation = installation_for(
+            commands, max(self.installation.major, archive_major), program="pg_restore", folders=folders)
+        self._server: PostgresServer | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What the operator should know of the programs that were found."""
+        if self.installation.major == self.major:
+            return []
+        return [f"PostgreSQL {self.major} is not installed here: the drill restored into {self.installation.major}"]
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Programs and their versions."""
+        return {"postgres": ".".join(map(str, self.installation.version)),
+                "pg_restore": ".".join(map(str, self.client.version))}
+
+    def check_folder(self, folder: str | os.PathLike[str]) -> None:
+        """See to it that a server can live below ``folder``.
+
+        :raises InvalidOption: where its path is too long for a socket
+        :raises AccessDenied: where the account that the server runs as cannot pass through
+        """
+        if len(os.fsencode(folder)) + len("/evenkeel-drill-12345678/server") > _LONGEST_FOLDER:
+            raise InvalidOption(f"scratch_dir: {os.fspath(folder)!r} is too long a path for a server's socket",
+                                hint=f"Choose a path of up to {_LONGEST_FOLDER - 31} bytes")
+        account = server_account()
+        if account and self._commands.run(["test", "-x", str(folder)], timeout=10, user=account, cwd="/", check=False).returncode:
+            raise AccessDenied(f"scratch_dir: the user {account}, whom the scratch server runs as, cannot pass through {folder}",
+                               hint=f"Choose another scratch_dir, or open the way to it (chmod o+x on each folder of {folder})",
+                               evidence={"account": account, "path": str(folder)})
+
+    def prepare(self, folder: Path, deadline: Deadline) -> None:
+        """initdb and start, on a socket in a folder that only the server's account and root can enter.
+
+        :raises OpsError: what initdb or the server says
+        """
+        server = PostgresServer(self._commands, self.installation, folder, self._clock, settings=_SETTINGS)
+        self._server = server
+        server.initialize(checksums=False, timeout=max(1.0, deadline.left))
+        server.start(timeout=max(1.0, min(60.0, deadline.left)))
+
+    def create(self, locale: Mapping[str, Any]) -> list[str]:
+        """Create the database with the source's encoding and locale; gives notes where the host has not that locale.
+
+        ``locale`` is ``database`` of a fingerprint; empty where there is none.
+        """
+        with self.session(database="postgres") as session:
+            wanted = self._locale_clauses(locale)
+            encoding = re.sub(r"[^A-Za-z0-9_]", "", str(locale.get("encoding") or "UTF8"))
+            begin = f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING '{encoding}'"
+            try:
+                session.run(f"{begin} {wanted}")
+                return []
+            except StatementFailed as error:
+                if not wanted:
+                    raise
+                session.run(f"{begin} LC_COLLATE 'C' LC_CTYPE 'C'")
+                return [f"This host lacks the source's locale, the drill used C: {error.message}"]
+
+    def _locale_clauses(self, locale: Mapping[str, Any]) -> str:
+        def quoted(text: object) -> str:
+            return "'" + str(text).replace("'", "''") + "'"
+
+        if not locale.get("collate"):
+            return ""
+        clauses = f"LC_COLLATE {quoted(locale['collate'])} LC_CTYPE {quoted(locale['ctype'])}"
+        if locale.get("provider") == "i" and self.installation.major >= 15:
+            clauses += f" LOCALE_PROVIDER icu ICU_LOCALE {quoted(locale['locale'])}"
+        if locale.get("provider") == "b" and self.installation.major >= 17:
+            clauses += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {quoted(locale['locale'])}"
+        return clauses
+
+    def restore(self, dump: Path, *, jobs: int, deadline: Deadline) -> Restored:
+        """pg_restore of a directory archive. Roles, grants, tablespaces and subscriptions are the old cluster's, not the
+        database's: they are left out. Errors are counted, not fatal: what they mean is judged by what arrived.
+
+        :raises CommandFailed: when pg_restore gave up
+        :raises TimedOut: after the deadline
+        """
+        argv = [self.client.program("pg_restore"), f"--jobs={jobs}", "--no-owner", "--no-privileges", "--no-tablespaces",
+                "--no-subscriptions", "--no-password", f"--dbname={DATABASE}", str(dump)]
+        with self._target(DATABASE).client_environment() as environment:
+            done = self._commands.run(argv, timeout=max(1.0, deadline.left), env=environment, check=False)
+        ignored = _IGNORED.search(done.stderr)
+        if done.returncode != 0 and not ignored:
+            raise failure(done)
+        return Restored(int(ignored[1]) if ignored else 0, tuple(_ERROR.findall(done.stderr)[:_KEPT_ERRORS]))
+
+    def session(self, *, database: str = DATABASE, statement_timeout: float | None = None) -> PostgresSession:
+        """A session of the scratch server's superuser.
+
+        :raises OpsError: as `connect`
+        """
+        return connect(self._target(database), statement_timeout=statement_timeout, application_name="evenkeel.ops drill")
+
+    def _target(self, database: str) -> PostgresTarget:
+        if self._server is None:
+            raise OpsError("The scratch server was not started")
+        return PostgresTarget(host=self._server.socket_folder, port=self._server.port, user=self._server.superuser,
+                              database=database, ssl_mode="disable")
+
+    def stop(self) -> None:
+        """End the server; does nothing when there is none."""
+        if self._server is not None:
+            self._server.stop()
