@@ -72,6 +72,7 @@ class ActionModule(ActionBase):
             for line, _status in console:
                 self._display.display(line)
         return {
-            "changed": True, "console": [list(pair) for pair in console], "html": str(html), "json": str(data), "verdict": report["verdict"], "trend": report["trend"],
+            "changed": True, "html": str(html), "json": str(data), "verdict": report["verdict"], "trend": report["trend"],
+            "console": [list(pair) for pair in console],
             "findings": [verdict_finding(report, policy).as_dict()], "summary": "",
         }

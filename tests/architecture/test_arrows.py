@@ -70,7 +70,8 @@ def test_adapters_know_core_and_clients_but_no_area_and_not_ansible(path):
     assert not {room(name) for name in imports(path)} & {*rooms(), "ansible", "modules", "action"}
 
 
-@pytest.mark.parametrize("path", [path for area in rooms() for path in files(CODE / area)], ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("path", [path for area in rooms() for path in files(CODE / area)],
+                         ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_areas_are_handed_what_they_need(path):
     own = path.relative_to(CODE).parts[0]
     allowed = {"stdlib", "core", own} | {other for area, other in AREAS_THAT_READ_AREAS if area == own}

@@ -15,9 +15,11 @@ from tests.conftest import ROOT
 
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 TASKS = sorted((ROOT / "roles").glob("*/tasks/*.yml"))
+ENTRY_POINTS = [path for path in TASKS if not path.stem.startswith("_")]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*/*.yml"))
 # step wraps a procedure that records and gates itself.
 WRAPPERS = {"operations/step"}
+FORBIDDEN = {"ignore_errors", "shell", "command", "raw", "ansible.builtin.shell", "ansible.builtin.command", "ansible.builtin.raw"}
 
 
 def load(path: Path) -> Any:
@@ -43,7 +45,7 @@ def tasks_in(content: Any) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in TASKS if not path.stem.startswith("_")], ids=name_of)
+@pytest.mark.parametrize("path", ENTRY_POINTS, ids=name_of)
 def test_an_entry_point_is_described_and_has_a_playbook(path):
     role = path.parent.parent
     assert path.stem in specs(role)
@@ -51,7 +53,7 @@ def test_an_entry_point_is_described_and_has_a_playbook(path):
         assert (ROOT / "playbooks" / role.name / path.name).exists()
 
 
-@pytest.mark.parametrize("path", [path for path in TASKS if not path.stem.startswith("_") and name_of(path) not in WRAPPERS], ids=name_of)
+@pytest.mark.parametrize("path", [path for path in ENTRY_POINTS if name_of(path) not in WRAPPERS], ids=name_of)
 def test_an_entry_point_records_always_and_gates_last(path):
     content = load(path)
     always = [task for block in content for task in tasks_in(block.get("always"))]
@@ -62,7 +64,7 @@ def test_an_entry_point_records_always_and_gates_last(path):
 @pytest.mark.parametrize("path", TASKS, ids=name_of)
 def test_tasks_use_no_shell_and_ignore_no_errors(path):
     for task in tasks_in(load(path)):
-        assert not {"ignore_errors", "ansible.builtin.shell", "shell", "ansible.builtin.command", "command", "ansible.builtin.raw"} & set(task)
+        assert not FORBIDDEN & set(task)
         for key in task:
             if key not in KEYWORDS:
                 assert key.count(".") == 2, f"{key} is no full name"

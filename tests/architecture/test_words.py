@@ -46,7 +46,8 @@ def test_names_say_what_a_thing_is(path):
         assert not re.search(r"(?i)(^|_)(utils?|helpers?|manager|common)($|_)|(?:Utils?|Helper|Manager)$", name), name
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in (".py", ".yml", ".md", ".txt", ".j2", ".cfg", ".toml", "")], ids=relative)
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in (".py", ".yml", ".md", ".txt", ".j2", ".cfg", ".toml", "")],
+                         ids=relative)
 def test_nothing_names_a_workplace_or_a_registry(path):
     if path.name in ("test_words.py", "COPYING"):
         return
