@@ -63,7 +63,7 @@ def why_due(newest: Backup | None, source: Source, policy: CreationPolicy, *, en
         return f"the newest, {newest.id}, is from the future: a clock is wrong"
     if age >= policy.max_age:
         return f"the newest is {format_duration(age)} old, over {format_duration(policy.max_age)}"
-    if identity_of(newest.manifest.source) != source.identity or newest.engine != (source.description.get("engine") or newest.engine):
+    if identity_of(newest.manifest.source) != source.identity:
         return "the newest is of another source"
     if encrypt and not newest.manifest.encrypted:
         return "the newest is not encrypted"

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verification: every stored byte is read again, and the engine's own program reads the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.clock import Clock, format_instant
+from ..core.errors import Busy, Damaged, NotFound, OpsError
+from ..core.finding import Finding, Status
+from ..core.quantities import format_duration, format_size
+from .engine import Reader
+from .lease import scratch_folder
+from .payload import Codecs, checksum, for_each
+from .repository import FAILED, PASSED, UNKNOWN, Backup, record_verification
+
+FULL, HASHES = "full", "hashes"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How it ended: ``status`` as in `record_verification`; ``depth`` is ``full``, or ``hashes`` where no key was at hand."""
+
+    backup: Backup
+    status: str
+    depth: str
+    bytes_read: int
+    seconds: float
+    message: str
+    hint: str = ""
+    evidence: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The shape of ``verifications`` in docs/architecture.md."""
+        return {"id": self.backup.id, "plan": self.backup.plan, "status": self.status, "depth": self.depth,
+                "bytes_read": self.bytes_read, "seconds": round(self.seconds, 3), "message": self.message}
+
+    @property
+    def finding(self) -> Finding:
+        """``backup.verified`` for this backup; one that could not be looked at is unknown."""
+        status = {PASSED: Status.PASS, FAILED: Status.FAIL, UNKNOWN: Status.UNKNOWN}[self.status]
+        return Finding("backup.verified", f"{self.backup.plan}/{self.backup.id}", status, self.message, self.depth, FULL,
+                       hint=self.hint)
+
+
+def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None) -> list[Backup]:
+    """Those that were never verified, and those whose last verification is older than ``max_age`` seconds; oldest first.
+
+    One that failed stays failed until it is asked for by its id.
+    """
+    def wants(backup: Backup) -> bool:
+        if backup.status == "failed":
+            return False
+        seen = backup.verified_at
+        return seen is None or (max_age is not None and (clock.now() - seen).total_seconds() >= max_age)
+
+    return [backup for backup in backups if wants(backup)]
+
+
+def verify_backup(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs, clock: Clock, *, scratch: Path,
+                  jobs: int = 2) -> Verification | None:
+    """Verify one backup and record the outcome beside it; None where it was deleted meanwhile.
+
+    Without a private key an encrypted backup is verified by the hashes of what is stored; the record says so.
+
+    :raises StorageFailed: when the outcome cannot be recorded
+    """
+    began = clock.monotonic()
+    readable = codecs.cipher.can_decrypt or not backup.manifest.encrypted
+    depth = FULL if readable else HASHES
+    try:
+        with backup.held():
+            try:
+                if not readable:
+                    for_each(backup.manifest.files, lambda file: checksum(backup, file), jobs=jobs)
+                else:
+                    _read_in_full(backup, readers, codecs, scratch)
+                status, error = PASSED, None
+            except Damaged as damage:
+                status, error = FAILED, damage
+            except OpsError as obstacle:
+                status, error = UNKNOWN, obstacle
+            seconds = clock.monotonic() - began
+            verification = _conclude(backup, status, depth, seconds, error)
+            record_verification(backup, {
+                "kind": "verify", "status": status, "at": format_instant(clock.now()), "depth": depth,
+                "seconds": round(seconds, 3), "message": verification.message, "evidence": error.evidence if error else {}})
+            return verification
+    except (NotFound, Busy):
+        return None
+
+
+def _read_in_full(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs, scratch: Path) -> None:
+    reader = readers.get(backup.engine)
+    if reader is None:
+        raise NotFound(f"There is no engine {backup.engine!r} in this version", hint="Use the version that made the backup")
+    with scratch_folder(scratch) as folder:
+        reader.read_in_full(backup, codecs, folder)
+
+
+def _conclude(backup: Backup, status: str, depth: str, seconds: float, error: OpsError | None) -> Verification:
+    if error is None:
+        how = "read in full" if depth == FULL else "every stored byte is as it was written; not read by its engine, which takes " \
+            "the private key"
+        message = f"{format_size(backup.manifest.bytes)} in {format_duration(seconds)}: {how}"
+        return Verification(backup, status, depth, backup.manifest.bytes, seconds, message)
+    word = "damaged" if status == FAILED else "could not be read"
+    hint = error.hint if status == UNKNOWN else "Make a new backup of the plan now; keep this one only to find out what altered it"
+    return Verification(backup, status, depth, 0, seconds, f"{word}: {error.message}", hint, error.evidence)
+
+
+def standing(backups: Sequence[Backup], verified: Iterable[str], clock: Clock) -> list[Finding]:
+    """What is known of each plan's newest backup that was not looked at in this run: an old failure is still a failure."""
+    seen = set(verified)
+    newest = {backup.plan: backup for backup in backups}
+    findings = []
+    for backup in newest.values():
+        if backup.id in seen:
+            continue
+        subject = f"{backup.plan}/{backup.id}"
+        if backup.status == "failed":
+            findings.append(Finding("backup.verified", subject, Status.FAIL, "the newest backup of the plan failed earlier", "failed",
+                                    hint="Make a new backup of the plan now, or verify this one again by its id"))
+        elif backup.verified_at:
+            age = (clock.now() - backup.verified_at).total_seconds()
+            findings.append(Finding("backup.verified", subject, Status.PASS, f"{backup.status} {format_duration(max(0, age))} ago",
+                                    backup.status))
+    return findings
+
+
+def damaged_manifests(unreadable: Mapping[Path, str]) -> list[Finding]:
+    """A failure for each backup whose manifest cannot be read."""
+    return [Finding("backup.manifest", f"{folder.parent.name}/{folder.name}", Status.FAIL, message,
+                    hint=f"Make a new backup of the plan; then look at {folder} and delete it by hand")
+            for folder, message in sorted(unreadable.items())]
