@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections on asyncio, by the standard library: names are resolved, addresses judged, sockets opened, TLS set up.
+
+Every wait ends when its task is cancelled, name resolution included, so a deadline around a probe holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+from ..core.errors import Busy, InvalidOption, NotFound, OpsError, Refused, TimedOut, Unreachable
+
+Address = tuple[int, tuple[Any, ...]]  # family and sockaddr
+Guard = Callable[[str], str | None]
+Stage = Callable[[str], None]
+# RFC 8305, section 8: the recommended pause before the next address of a name is tried beside the first.
+_STAGGER = 0.25
+# This machine's own limits, not the peer's fault.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+_REASONS = {
+    errno.ECONNREFUSED: ("refuses connections", "See that the service runs and listens on this address and port"),
+    errno.ECONNRESET: ("broke the connection off", "See the service's log; a proxy or firewall may do this too"),
+    errno.EPIPE: ("broke the connection off", "See the service's log; a proxy or firewall may do this too"),
+    errno.EHOSTUNREACH: ("cannot be reached: no route to the host", "See that the host is up, then routes and firewall"),
+    errno.ENETUNREACH: ("cannot be reached: no route to its network", "See this host's routes and addresses"),
+}
+
+
+class TlsFailed(Unreachable):
+    """The peer's certificate is not to be trusted, or no TLS session came about."""
+
+
+class Dialer:
+    """Resolves names, once per run, and opens connections; every connection of a probe is opened by `open`.
+
+    ``resolver`` has the signature of `socket.getaddrinfo` and may block: it runs in a thread of its own that nobody waits
+    for longer than for the deadline.
+    """
+
+    def __init__(self, resolver: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> None:
+        self._resolver = resolver
+        self._names: dict[str, asyncio.Future[Any]] = {}
+        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+
+    async def connect(self, host: str, port: int, *, stage: Stage, guard: Guard | None = None) -> socket.socket:
+        """A connected, non-blocking socket; several addresses race as in RFC 8305.
+
+        ``guard`` says of a resolved numeric address why it must not be reached, or None. One such address among those of
+        a name refuses the name, and what is connected to is the very address that was judged.
+
+        :raises Refused: by ``guard``, before anything is sent anywhere
+        :raises NotFound, Unreachable, TimedOut, Busy: by what the network says
+        """
+        addresses = await self.resolve(host, port, stage=stage)
+        for _family, address in addresses if guard else ():
+            reason = guard(address[0])
+            if reason:
+                raise Refused(f"{host} is {reason} ({address[0]})" if host != address[0] else f"{host} is {reason}",
+                              hint="A redirect leads there: see who answers, and do not follow")
+        stage(f"a connection to {host}:{port}")
+        if len(addresses) == 1:
+            with network_errors(f"{host}:{port}"):
+                return await self.open(*addresses[0])
+        with network_errors(f"{host}:{port}"):
+            return await _first([lambda one=one: self.open(*one) for one in addresses])
+
+    async def resolve(self, host: str, port: int, *, stage: Stage) -> list[Address]:
+        """The addresses of a name or numeric address, in the order that the system prefers.
+
+        :raises NotFound: where the name has no address, or no resolver answers
+        """
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):
+                socket.inet_pton(family, host)
+                return [(family, (host, port) if family == socket.AF_INET else (host, port, 0, 0))]
+        stage(f"the addresses of {host}")
+        lookup = self._names.get(host)
+        if lookup is None:
+            lookup = self._names[host] = self._look_up(host)
+        found = await asyncio.shield(lookup)  # others wait for the same answer
+        if isinstance(found, Exception):
+            self._names.pop(host, None)  # a retry asks again
+            said = getattr(found, "strerror", None) or str(found)
+            raise NotFound(f"the name {host} does not resolve: {said}", hint="Check its spelling, the zone, and this host's resolver")
+        unique = dict.fromkeys((family, address) for family, _type, _protocol, _name, address in found)
+        return [(family, (address[0], port, *address[2:])) for family, address in unique]
+
+    def _look_up(self, host: str) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+
+        def settle(found: Any) -> None:
+            if not answer.done():
+                answer.set_result(found)
+
+        def work() -> None:
+            try:
+                found: Any = self._resolver(host, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                found = error
+            with contextlib.suppress(RuntimeError):  # the run is over already
+                loop.call_soon_threadsafe(settle, found)
+
+        # The loop's own executor would be waited for at the end of the run, however long a dead resolver takes.
+        threading.Thread(target=work, daemon=True).start()
+        return answer
+
+    async def open(self, family: int, address: tuple[Any, ...]) -> socket.socket:
+        """Connect to exactly this address.
+
+        :raises OSError: as the system says
+        """
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            opened.setblocking(False)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(opened, address)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def tls_context(self, *, validate_certs: bool, ca_cert: str | None) -> ssl.SSLContext:
+        """TLS for clients, 1.2 or newer as the standard library has it; made once, since reading all CAs takes long.
+
+        :raises InvalidOption: where ``ca_cert`` cannot be read
+        """
+        key = (validate_certs, ca_cert)
+        if key not in self._contexts:
+            try:
+                context = ssl.create_default_context(cafile=ca_cert) if validate_certs \
+                    else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            except (OSError, ssl.SSLError) as error:
+                raise InvalidOption(f"ca_cert: {ca_cert} cannot be used: {error.strerror or error}",
+                                    hint="Give a PEM file of certificates that exists where the module runs") from error
+            if not validate_certs:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._contexts[key] = context
+        return self._contexts[key]
+
+    async def stream(self, host: str, port: int, *, tls: ssl.SSLContext | None,
+                     stage: Stage) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection as asyncio's streams, with TLS where a context is given.
+
+        :raises NotFound, Unreachable, TimedOut, Busy: as `connect`; TlsFailed by the handshake
+        """
+        opened = await self.connect(host, port, stage=stage)
+        try:
+            if tls:
+                stage(f"the TLS handshake with {host}:{port}")
+            with network_errors(f"{host}:{port}"):
+                return await asyncio.open_connection(sock=opened, ssl=tls, server_hostname=host if tls else None)
+        except BaseException:
+            opened.close()
+            raise
+
+
+async def _first(openings: list[Callable[[], Awaitable[socket.socket]]]) -> socket.socket:
+    """The first that opens; the next one starts when one fails or a moment passed. The last error, if none opens."""
+    running: set[asyncio.Task[socket.socket]] = set()
+    error: BaseException | None = None
+    try:
+        while openings or running:
+            if openings:
+                running.add(asyncio.ensure_future(openings.pop(0)()))
+            done, running = await asyncio.wait(running, timeout=_STAGGER if openings else None,
+                                               return_when=asyncio.FIRST_COMPLETED)
+            opened = [task.result() for task in done if not task.exception()]
+            error = next((task.exception() for task in done if task.exception()), error)
+            for late in opened[1:]:
+                late.close()
+            if opened:
+                return opened[0]
+    finally:
+        for task in running:
+            task.cancel()
+            task.add_done_callback(_close_late)
+    raise error or OSError(errno.EHOSTUNREACH, "no address")
+
+
+def _close_late(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and not task.exception():
+        task.result().close()
+
+
+@contextlib.contextmanager
+def network_errors(where: str) -> Iterator[None]:
+    """Turn errors of sockets and TLS into ours; ``where`` begins the sentence.
+
+    :raises TlsFailed: certificate or handshake
+    :raises TimedOut: the system gave up
+    :raises Busy: this machine has no descriptor or port left
+    :raises Unreachable: everything else
+    """
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise TlsFailed(f"{where}: the certificate is not trusted: {error.verify_message}",
+                        hint="Renew or correct the certificate, or give its authority as ca_cert") from error
+    except ssl.SSLError as error:
+        raise TlsFailed(f"{where}: no TLS session: {error.reason or error}",
+                        hint="See that TLS is spoken there, with a version and ciphers that both sides have") from error
+    except OSError as error:
+        raise _in_our_words(error, where) from error
+
+
+def _in_our_words(error: OSError, where: str) -> OpsError:
+    if error.errno in _EXHAUSTED:
+        return Busy(f"This machine cannot open a connection to {where}: {error.strerror}",
+                    hint="Lower concurrency, or raise its limit (ulimit -n, ip_local_port_range)")
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{where} does not answer: {error.strerror or 'timed out'}",
+                        hint="See whether the host is up, then routes and firewall")
+    reason, hint = _REASONS.get(error.errno or 0, (f"cannot be reached: {error.strerror or error or 'the connection was lost'}",
+                                                   "See that the service runs and is reachable from here"))
+    return Unreachable(f"{where} {reason}", hint=hint)

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a redirect must never lead: link-local addresses and the metadata services of clouds, however they are written.
+
+A probe runs on a host that such a service trusts, and a redirect is the word of somebody else. Judged is the resolved
+address that is about to be connected to, never its spelling, so decimal, octal and DNS forms need no treatment here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+# RFC 3927 and RFC 4291 section 2.5.6; then the addresses that the clouds document for their metadata services.
+_FORBIDDEN = tuple((ipaddress.ip_network(network), what) for network, what in (
+    ("169.254.0.0/16", "a link-local address"),
+    ("fe80::/10", "a link-local address"),
+    ("fd00:ec2::/32", "an AWS metadata address"),
+    ("fd20:ce::254/128", "a Google Cloud metadata address"),
+    ("100.100.100.200/32", "an Alibaba Cloud metadata address"),
+    ("168.63.129.16/32", "an Azure metadata address"),
+    ("192.0.0.192/32", "an Oracle Cloud metadata address"),
+))
+# IPv6 forms that carry an IPv4 address in their last 32 bits: mapped, compatible (RFC 4291), NAT64 (RFC 6052, RFC 8215).
+_CARRIERS = tuple(ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+
+
+def forbidden_address(address: str) -> str | None:
+    """What a resolved numeric address is (``a link-local address``) where a redirect must not reach it, else None.
+
+    An address that cannot be read is forbidden too.
+    """
+    try:
+        given = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "no address"
+    for candidate in (given, *_carried(given)):
+        for network, what in _FORBIDDEN:
+            if candidate.version == network.version and candidate in network:
+                return what
+    return None
+
+
+def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """The IPv4 addresses inside an IPv6 one, also of 6to4 (RFC 3056) and Teredo (RFC 4380)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    inside = [ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) for network in _CARRIERS if address in network]
+    return inside + [one for one in (address.sixtofour, *(address.teredo or ())) if one]

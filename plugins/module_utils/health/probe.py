@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probing many targets at once: a deadline for each attempt, retries with backoff, a bound on how many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ..core.clock import Clock
+from ..core.errors import Busy, InvalidOption, LibraryMissing, OpsError, Refused
+from ..core.quantities import format_duration
+from .expectations import Complaint
+from .observe import Network, observe
+from .targets import Target
+
+# Errors that say something of this side and nothing of the target.
+_OURS = (LibraryMissing, InvalidOption, Busy)
+_LONGEST_BACKOFF = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One probe of a target, retries included.
+
+    ``latency`` is that of the attempt that was answered well, in seconds, connecting included; None without one.
+    ``failed_attempts`` counts those that were not answered well. ``blind`` says that this side could not look.
+    """
+
+    latency: float | None
+    attempts: int
+    failed_attempts: int
+    complaints: tuple[Complaint, ...] = ()
+    blind: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether the target answered as expected."""
+        return self.latency is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often each target is probed, and how many are at once."""
+
+    samples: int = 1
+    concurrency: int = 50
+
+    def __post_init__(self) -> None:
+        """:raises InvalidOption: for numbers below 1, more than 1000 samples, or more than 10000 at once"""
+        for word, value, most in (("samples", self.samples, 1000), ("concurrency", self.concurrency, 10000)):
+            if not 1 <= value <= most:
+                raise InvalidOption(f"{word}: {value} is no number from 1 to {most}", hint="Give a whole number")
+
+
+async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock, pace: Pace,
+                    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> dict[str, list[Sample]]:
+    """Probe each target as often as the pace has it, in rounds over all targets; the samples by target name."""
+    taken: dict[str, list[Sample]] = {target.name: [] for target in targets}
+    work = (target for _round in range(pace.samples) for target in targets)
+
+    async def take() -> None:
+        for target in work:  # shared: whoever is free takes the next
+            taken[target.name].append(await probe(target, network, clock=clock, sleep=sleep))
+
+    async with asyncio.TaskGroup() as group:
+        for _worker in range(min(pace.concurrency, pace.samples * len(targets))):
+            group.create_task(take())
+    return taken
+
+
+async def probe(target: Target, network: Network, *, clock: Clock,
+                sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> Sample:
+    """One sample: attempts until one is answered well or ``retries`` are used up.
+
+    The pause before the first retry is ``retry_delay`` and doubles with each, up to 30 s.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        latency, complaints, again = await _attempt(target, network, clock)
+        if not complaints:
+            return Sample(latency, attempt, attempt - 1)
+        if not again or attempt > target.retries:
+            return Sample(None, attempt, attempt, complaints, blind=again is None)
+        await sleep(min(_LONGEST_BACKOFF, target.retry_delay * 2 ** (attempt - 1)))
+
+
+async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[float, tuple[Complaint, ...], bool | None]:
+    """Seconds, complaints, and whether trying again may help; None where this side could not look."""
+    waiting_for = "the start"
+
+    def stage(words: str) -> None:
+        nonlocal waiting_for
+        waiting_for = words
+
+    began = clock.monotonic()
+    try:
+        async with asyncio.timeout(target.timeout):
+            complaints = await observe(target, network, stage)
+        return clock.monotonic() - began, tuple(complaints), True
+    except TimeoutError:
+        return 0.0, (Complaint(
+            f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}", None,
+            format_duration(target.timeout), "See whether the service is overloaded or a firewall swallows packets"),), True
+    except OpsError as error:
+        again = None if isinstance(error, _OURS) else not isinstance(error, Refused)
+        return 0.0, (Complaint(error.message, hint=error.hint),), again
+    except Exception as error:  # one odd target must not cost the others; told as unknown, never as a pass
+        return 0.0, (Complaint(f"the probe broke: {type(error).__name__}: {error}",
+                               hint="This is a fault of the probe: report it with the target's options"),), None

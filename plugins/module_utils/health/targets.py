@@ -1,0 +1,309 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Targets: what is probed, how, and what is expected. Read from options into frozen values."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import InvalidOption
+from ..core.quantities import parse_duration, parse_size
+from .expectations import (
+    Content,
+    Statuses,
+    read_comparison,
+    read_path,
+    read_pattern,
+    read_statuses,
+    shown,
+)
+from .web import Url, WebRequest, ascii_host, checked_headers, checked_method, read_url
+
+KINDS = ("http", "https", "tcp", "dns", "postgresql", "redis")
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "dns": 53}
+_WEB = frozenset({"http", "https"})
+# Which options say something to which kinds; all others are for every kind.
+_ONLY_FOR = {
+    "url": _WEB, "method": _WEB, "headers": _WEB, "public_headers": _WEB, "body": _WEB, "status": _WEB, "json": _WEB,
+    "header": _WEB, "follow_redirects": _WEB, "max_body": _WEB, "contains": _WEB | {"tcp"}, "matches": _WEB | {"tcp"},
+    "record": {"dns"}, "resolver": {"dns"}, "expected": {"dns", "postgresql"}, "query": {"postgresql"},
+    "database": {"postgresql"}, "ssl_mode": {"postgresql"}, "tls": {"tcp", "redis"},
+    "user": _WEB | {"postgresql", "redis"}, "password": _WEB | {"postgresql", "redis"},
+}
+# A secret as short as this is blanked out of every number and word of the results by Ansible.
+_SHORTEST_SECRET = 4
+
+# In the words of AnsibleModule. None is "not given", so that ``defaults`` can be laid below; hence no defaults here.
+TARGET_OPTIONS: dict[str, dict[str, Any]] = {
+    "service": {"type": "str"},
+    "kind": {"type": "str", "choices": list(KINDS)},
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "method": {"type": "str"},
+    "headers": {"type": "dict", "no_log": True},
+    "public_headers": {"type": "dict"},
+    "body": {"type": "jsonarg"},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "status": {"type": "list", "elements": "str"},
+    "contains": {"type": "str"},
+    "matches": {"type": "str"},
+    "json": {"type": "dict"},
+    "header": {"type": "dict"},
+    "record": {"type": "str"},
+    "resolver": {"type": "str"},
+    "query": {"type": "str"},
+    "expected": {"type": "list", "elements": "str"},
+    "database": {"type": "str"},
+    "ssl_mode": {"type": "str", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+    "tls": {"type": "bool"},
+    "validate_certs": {"type": "bool"},
+    "ca_cert": {"type": "path"},
+    "follow_redirects": {"type": "int"},
+    "max_body": {"type": "str"},
+    "timeout": {"type": "str"},
+    "retries": {"type": "int"},
+    "retry_delay": {"type": "str"},
+    "latency_warn": {"type": "str"},
+    "latency_fail": {"type": "str"},
+    "critical": {"type": "bool"},
+}
+# What holds where neither a target nor ``defaults`` says anything; the module's documentation repeats it.
+_BUILT_IN = {
+    "timeout": "10s", "retries": 0, "retry_delay": "200ms", "validate_certs": True, "follow_redirects": 0,
+    "max_body": "1MiB", "critical": True, "method": "GET", "status": ("200-299",), "record": "A", "query": "SELECT 1",
+    "database": "postgres", "ssl_mode": "prefer", "tls": False,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to be probed. Durations are seconds; ``address`` is how results call the place."""
+
+    name: str
+    service: str
+    kind: str
+    host: str
+    port: int
+    address: str
+    timeout: float
+    retries: int = 0
+    retry_delay: float = 0.2
+    latency_warn: float | None = None
+    latency_fail: float | None = None
+    critical: bool = True
+    tls: bool = False
+    validate_certs: bool = True
+    ca_cert: str | None = None
+    request: WebRequest | None = None
+    statuses: Statuses | None = None
+    content: Content = field(default_factory=Content)
+    follow_redirects: int = 0
+    max_body: int = 2**20
+    record: str = "A"
+    resolver: tuple[str, int] | None = None
+    expected: tuple[str, ...] | None = None
+    query: str = "SELECT 1"
+    database: str = "postgres"
+    ssl_mode: str = "prefer"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def read_targets(targets: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any] | None = None) -> list[Target]:
+    """Lay each target over ``defaults`` and read it; a value of None counts as not given.
+
+    A default that says nothing to a target's kind is passed over, so that one ``defaults`` serves mixed targets.
+
+    :raises InvalidOption: for no target at all, an unknown key or kind, a name given twice, and values that cannot be used
+    """
+    known = {"name", "url", *TARGET_OPTIONS}
+    general = _given(defaults or {})
+    _refuse_unknown(general, known - {"name", "url"}, "defaults")
+    if not targets:
+        raise InvalidOption("targets: there is nothing to probe", hint="List at least one target, or leave the procedure out")
+    read, seen = [], set()
+    for number, target in enumerate(targets):
+        options = _given(target)
+        where = f"targets[{number}]"
+        _refuse_unknown(options, known, where)
+        name = str(options.get("name", "")).strip()
+        if not name or not name.isprintable() or len(name) > 200:
+            raise InvalidOption(f"{where}.name: {shown(name)!r} is no name", hint="Give 1 to 200 printable letters on one line")
+        if name in seen:
+            raise InvalidOption(f"{where}.name: two targets are called {shown(name)!r}", hint="Results are told apart by name")
+        seen.add(name)
+        read.append(_read(name, options, general, f"target {shown(name)!r}"))
+    return read
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(str(key) for key in options if key not in known)
+    if unknown:
+        raise InvalidOption(f"{where}: unknown key {shown(unknown[0])!r}", hint=f"Known are {', '.join(sorted(known))}")
+
+
+def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> Target:
+    kind = _kind(own, general, where)
+    for option in own:
+        if kind not in _ONLY_FOR.get(option, KINDS):
+            raise InvalidOption(f"{where}: {option} says nothing to kind {kind}",
+                                hint=f"It is for {', '.join(sorted(_ONLY_FOR[option]))}; leave it out or change the kind")
+    fitting = {key: value for key, value in general.items() if kind in _ONLY_FOR.get(key, KINDS)}
+    if "url" in own:
+        for option in ("host", "port"):
+            fitting.pop(option, None)
+            if option in own:
+                raise InvalidOption(f"{where}: url and {option} contradict each other", hint="Keep one of them")
+    options = {**_BUILT_IN, **fitting, **own}
+    url = _url(kind, options, where) if kind in _WEB else None
+    host, port = (url.host, url.port) if url else _place(kind, options, where)
+    latency = {word: _duration(options, word, where) for word in ("latency_warn", "latency_fail")}
+    if None not in latency.values() and latency["latency_warn"] > latency["latency_fail"]:
+        raise InvalidOption(
+            f"{where}: latency_warn ({options['latency_warn']}) is above latency_fail ({options['latency_fail']})",
+            hint="Swap them, or leave one out")
+    timeout = _duration(options, "timeout", where)
+    if not timeout:
+        raise InvalidOption(f"{where}.timeout: {options['timeout']!r} leaves no time", hint="Give a duration such as 5s")
+    service = str(options.get("service", name)).strip()
+    if not service or not service.isprintable():
+        raise InvalidOption(f"{where}.service: {shown(service)!r} is no name", hint="Give printable letters on one line")
+    if kind == "redis" and "user" in options and "password" not in options:
+        raise InvalidOption(f"{where}: user without password", hint="Redis takes both, or a password alone")
+    expected = options.get("expected")
+    return Target(
+        name=name, service=service, kind=kind, host=host, port=port, timeout=timeout,
+        address=_address(kind, url, host, port, options),
+        retries=_count(options, "retries", where, highest=100), retry_delay=_duration(options, "retry_delay", where) or 0.0,
+        latency_warn=latency["latency_warn"], latency_fail=latency["latency_fail"], critical=bool(options["critical"]),
+        tls=kind == "https" or (kind in ("tcp", "redis") and bool(options["tls"])),
+        validate_certs=bool(options["validate_certs"]), ca_cert=options.get("ca_cert"),
+        request=_request(url, options, where) if url else None,
+        statuses=read_statuses(options["status"], option=f"{where}.status") if url else None,
+        content=_content(options, where), follow_redirects=_count(options, "follow_redirects", where, highest=20),
+        max_body=parse_size(options["max_body"], option=f"{where}.max_body"),
+        record=_record(options, where), resolver=_resolver(options, where),
+        expected=tuple(str(one) for one in expected) if expected is not None else None,
+        query=options["query"], database=options["database"], ssl_mode=options["ssl_mode"],
+        user=options.get("user"), password=options.get("password"),
+    )
+
+
+def _kind(own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> str:
+    """The kind that is given, else the scheme of the URL, else that of ``defaults``."""
+    scheme = str(own.get("url", "")).partition("://")[0].lower()
+    kind = own.get("kind") or (scheme if scheme in _WEB else None) or general.get("kind") or ("http" if "url" in own else None)
+    if kind is None:
+        raise InvalidOption(f"{where}: neither kind nor url is given", hint=f"Give a kind of {', '.join(KINDS)}")
+    if kind not in KINDS:
+        raise InvalidOption(f"{where}.kind: {shown(str(kind))!r} is no kind", hint=f"Known are {', '.join(KINDS)}")
+    return str(kind)
+
+
+def _url(kind: str, options: Mapping[str, Any], where: str) -> Url:
+    if "url" not in options:
+        host, port = _place(kind, options, where)
+        return Url(kind, host, port, "/")
+    url = read_url(str(options["url"]), option=f"{where}.url")
+    if url.scheme != kind:
+        raise InvalidOption(f"{where}: kind {kind} and a URL of {url.scheme} contradict each other",
+                            hint="Leave kind out: the URL says it")
+    return url
+
+
+def _place(kind: str, options: Mapping[str, Any], where: str) -> tuple[str, int]:
+    if "host" not in options:
+        raise InvalidOption(f"{where}: host is missing", hint="Give host and port" + (", or url" if kind in _WEB else ""))
+    port = options.get("port", _PORTS.get(kind))
+    if port is None:
+        raise InvalidOption(f"{where}: port is missing", hint=f"A target of kind {kind} has no usual port: name it")
+    return ascii_host(str(options["host"]), option=f"{where}.host"), _port(port, f"{where}.port")
+
+
+def _port(value: Any, option: str) -> int:
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = 0
+    if isinstance(value, bool) or not 1 <= port <= 65535:
+        raise InvalidOption(f"{option}: {shown(str(value))!r} is no port", hint="Give a number from 1 to 65535")
+    return port
+
+
+def _address(kind: str, url: Url | None, host: str, port: int, options: Mapping[str, Any]) -> str:
+    if url:
+        return url.shown
+    if kind == "dns":
+        asked = f" at {options['resolver']}" if "resolver" in options else ""
+        return f"{host} {str(options['record']).upper()}{asked}"
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{shown(str(options['database']))} on {place}" if kind == "postgresql" else place
+
+
+def _duration(options: Mapping[str, Any], key: str, where: str) -> float | None:
+    return parse_duration(options[key], option=f"{where}.{key}") if key in options else None
+
+
+def _count(options: Mapping[str, Any], key: str, where: str, *, highest: int) -> int:
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise InvalidOption(f"{where}.{key}: {shown(str(value))!r} is no number from 0 to {highest}", hint="Give a whole number")
+    return value
+
+
+def _request(url: Url, options: Mapping[str, Any], where: str) -> WebRequest:
+    secret = checked_headers(options.get("headers") or {}, option=f"{where}.headers")
+    for name, value in secret.items():
+        if len(value) < _SHORTEST_SECRET or value.isdecimal():
+            raise InvalidOption(f"{where}.headers: the value of {name} is too short to be a secret",
+                                hint="Values of headers are blanked out of all results; put this one into public_headers")
+    headers = {**checked_headers(options.get("public_headers") or {}, option=f"{where}.public_headers"), **secret}
+    if "password" in options or "user" in options:
+        if any(name.lower() == "authorization" for name in headers):
+            raise InvalidOption(f"{where}: user and password contradict the header Authorization", hint="Keep one of them")
+        pair = f"{options.get('user', '')}:{options.get('password', '')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()  # RFC 7617
+    body = options.get("body", "")
+    return WebRequest(url, checked_method(options["method"], option=f"{where}.method"), headers,
+                      body.encode() if isinstance(body, str) else body)
+
+
+def _content(options: Mapping[str, Any], where: str) -> Content:
+    return Content(
+        contains=options.get("contains"),
+        matches=read_pattern(options["matches"], option=f"{where}.matches") if "matches" in options else None,
+        json={str(path): (read_path(str(path), option=f"{where}.json"), read_comparison(expected, option=f"{where}.json"))
+              for path, expected in (options.get("json") or {}).items()},
+        header={next(iter(checked_headers({name: ""}, option=f"{where}.header"))):
+                read_comparison(expected, option=f"{where}.header") for name, expected in (options.get("header") or {}).items()},
+    )
+
+
+def _record(options: Mapping[str, Any], where: str) -> str:
+    record = str(options["record"]).upper()
+    if not re.fullmatch(r"[A-Z][A-Z0-9-]{0,15}", record, re.ASCII):
+        raise InvalidOption(f"{where}.record: {shown(record)!r} is no record type",
+                            hint="Give A, AAAA, CNAME, MX, TXT, SRV or another")
+    return record
+
+
+def _resolver(options: Mapping[str, Any], where: str) -> tuple[str, int] | None:
+    """``10.0.0.2``, ``10.0.0.2:5353``, ``[fd00::2]:5353``."""
+    if "resolver" not in options:
+        return None
+    text = str(options["resolver"])
+    match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?|([0-9a-fA-F:]+)", text)
+    if not match:
+        raise InvalidOption(f"{where}.resolver: {shown(text)!r} is no address",
+                            hint="Write 10.0.0.2, 10.0.0.2:53 or [fd00::2]:53")
+    host = ascii_host(match[1] or match[3] or match[5], option=f"{where}.resolver")
+    return host, _port(match[2] or match[4] or 53, f"{where}.resolver")
