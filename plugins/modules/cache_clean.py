@@ -164,7 +164,7 @@ OPTIONS = own(
         "max_age": {"type": "str"},
         "max_size": {"type": "str"},
         "patterns": {"type": "list", "elements": "str", "default": ["*"]},
-        "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "keep": {"type": "list", "elements": "str", "default": []},
         "min_files": {"type": "int", "default": 0},
         "age_by": {"type": "str", "choices": ["change", "use"], "default": "change"},
         "keep_open": {"type": "bool", "default": True},
