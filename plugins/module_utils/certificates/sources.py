@@ -18,7 +18,7 @@ FORMATS = ("auto", "pem", "der", "pkcs12")
 # The port that is meant where an endpoint names none, by the protocol that STARTTLS is spoken in.
 _PORTS = {None: 443, "smtp": 25, "imap": 143, "postgres": 5432, "ldap": 389}
 STARTTLS = tuple(name for name in _PORTS if name)
-_ENDPOINT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]@]+))(?::(?P<port>\d{1,5}))?")
+_ENDPOINT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]@]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> 
         raise InvalidOption(f"{where}: {kind} is empty", hint="Give it a path, or for an endpoint host:port")
     for key, kinds in _FITS.items():
         if given.get(key) and kind not in kinds:
-            raise InvalidOption(f"{where}: {key} makes no sense for a {kind}", hint=f"It belongs to: {', '.join(kinds)}")
+            raise InvalidOption(f"{where}: {key} does not go with {kind}", hint=f"It goes with {' and '.join(kinds)}")
     own = policy.overlaid(given.get("policy") or {}, option=f"{where}.policy")
     hosts = tuple(ascii_name(name, where=f"{where}.hosts") for name in given.get("hosts") or ())
     source = {"policy": own, "hosts": hosts, "password": given.get("password"), "key_file": given.get("key_file"),
