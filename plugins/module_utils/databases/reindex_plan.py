@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which indexes need a rebuild, which are leftovers of a broken one: a pure judgement."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.quantities import format_size
+from .indexes import Index
+from .policy import percentage, read_policy, size, words
+from .work import Plan, Skip, Work
+
+
+@dataclass(frozen=True)
+class ReindexPolicy:
+    """When an index is due.
+
+    ``bloat_percent``: share of it that a rebuild would give back, where pgstatindex can say so; ``estimated_percent``: the
+    same where only the catalog's estimate is to be had. Either way it has to be ``bloat_size`` at least. ``rate``: bytes of
+    index per second that a rebuild is expected to get through. ``exclude``: patterns of schema.index that are left alone.
+    """
+
+    bloat_percent: float
+    estimated_percent: float
+    bloat_size: int
+    rate: int
+    exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> ReindexPolicy:
+        """Read the policy; every key but ``exclude`` has to be there.
+
+        :raises InvalidOption: for a missing or unknown key, or a value that cannot be used
+        """
+        readers = {"bloat_percent": percentage, "estimated_percent": percentage, "bloat_size": size, "rate": size, "exclude": words}
+        return cls(**read_policy(options, readers, option="policy", optional=("exclude",)))
+
+    def excludes(self, index: Index) -> bool:
+        """Whether a pattern matches its schema.name."""
+        return any(fnmatch.fnmatchcase(f"{index.schema}.{index.name}", pattern) for pattern in self.exclude)
+
+    def suspicious(self, index: Index) -> bool:
+        """Whether it is worth measuring: by estimate it is bloated, or nothing can be estimated."""
+        if not index.valid or index.method != "btree" or index.partitioned or index.exclusion or self.excludes(index):
+            return False
+        percent = index.bloat_percent(deduplicate=True)
+        return index.bytes >= self.bloat_size and (percent is None or self._over(percent, self.bloat_percent, index))
+
+    def bloat(self, index: Index) -> float | None:
+        """The percent for which it has to be rebuilt, None where it has not."""
+        if index.measured_percent is not None:
+            percent, limit = index.measured_percent, self.bloat_percent
+        else:
+            percent, limit = index.bloat_percent(deduplicate=False), self.estimated_percent
+        return percent if percent is not None and self._over(percent, limit, index) else None
+
+    def _over(self, percent: float, limit: float, index: Index) -> bool:
+        return percent > limit and percent / 100 * index.bytes >= self.bloat_size
+
+
+def plan_reindex(indexes: Sequence[Index], policy: ReindexPolicy) -> Plan:
+    """Leftovers first (they cost every write and help no read), then invalid indexes, then bloat by bytes to be won.
+
+    Works on one table are one group: two REINDEX CONCURRENTLY on one table wait for each other until one is killed.
+    """
+    due: list[tuple[tuple, Work]] = []
+    skipped: list[Skip] = []
+    for index in indexes:
+        found = None if policy.excludes(index) else _due(index, policy)
+        if isinstance(found, tuple) and not index.allowed:
+            found = Skip(index.title, f"this user may not maintain it ({found[1].reason})",
+                         "Run as the owner of its table, or from PostgreSQL 17 on grant MAINTAIN on it")
+        if isinstance(found, Skip):
+            skipped.append(found)
+        elif found:
+            due.append(found)
+    due.sort(key=lambda entry: entry[0])
+    return Plan(tuple(work for _key, work in due), tuple(skipped))
+
+
+def _due(index: Index, policy: ReindexPolicy) -> tuple[tuple, Work] | Skip | None:
+    state = {"bytes": index.bytes, "valid": index.valid,
+             "bloat_percent": _rounded(index.measured_percent if index.measured_percent is not None
+                                       else index.bloat_percent(deduplicate=False))}
+
+    def work(rank: int, action: str, reason: str, statement: str, weight: int, won: float = 0) -> tuple[tuple, Work]:
+        return (rank, -won), Work(index.title, action, reason, statement, {"index": (index.schema, index.name)}, index.oid,
+                                  index.table_oid, weight, before=state)
+
+    if not index.valid:
+        if index.building:
+            return Skip(index.title, "another session is building an index on its table just now",
+                        "SELECT * FROM pg_stat_progress_create_index; shows how far it is")
+        if index.partitioned:
+            return Skip(index.title, "it is invalid: not all partitions have their part of it",
+                        f"Create the missing ones and attach them: ALTER INDEX {index.title} ATTACH PARTITION …;")
+        if index.has_twin:
+            return work(0, "drop leftover", "left invalid by a REINDEX CONCURRENTLY that was broken off",
+                        "DROP INDEX CONCURRENTLY IF EXISTS {index}", 0)
+        if index.exclusion:
+            return Skip(index.title, "it is invalid and holds an exclusion constraint, which cannot be rebuilt concurrently",
+                        f"In a maintenance window: REINDEX INDEX {index.title};")
+        return work(1, "reindex", "it is invalid", "REINDEX INDEX CONCURRENTLY {index}", index.bytes)
+    if index.partitioned or index.exclusion:
+        return None
+    percent = policy.bloat(index)
+    if percent is None:
+        return None
+    how = "as measured" if index.measured_percent is not None else "by estimate"
+    return work(2, "reindex", f"{percent:.0f}% of its {format_size(index.bytes)} is bloat, {how}",
+                "REINDEX INDEX CONCURRENTLY {index}", index.bytes, percent * index.bytes)
+
+
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 1)

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""REINDEX from end to end: observe, measure, plan, work, clear up, observe again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..core.clock import Clock
+from ..core.errors import OpsError, Refused, Unreachable
+from ..core.waiting import Deadline
+from .crew import Budget, Crew, Result, set_wait_limits
+from .indexes import Index, measure_index, observe_indexes
+from .reindex_plan import ReindexPolicy, plan_reindex
+from .report import Maintenance
+from .session import OpenSession, Session
+from .tables import extension_schema
+from .work import Pace, Work
+
+_NO_EXTENSION = ("pgstattuple is not installed in this database: index bloat is an estimate, held against estimated_percent "
+                 "(CREATE EXTENSION pgstattuple; makes it exact)")
+
+
+def maintain_indexes(session: Session, open_session: OpenSession, policy: ReindexPolicy, budget: Budget, clock: Clock, *,
+                     check_mode: bool) -> Maintenance:
+    """Drop leftovers, rebuild what is invalid or bloated, concurrently with all writers; in check mode say which.
+
+    Bloat shows only after VACUUM has removed the dead rows' entries: run that first.
+
+    :raises Refused: on a standby
+    :raises Unreachable: when the server is lost; evidence has what was done before
+    """
+    deadline = Deadline(clock, budget.seconds)
+    set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
+    indexes = observe_indexes(session, min_bytes=policy.bloat_size)
+    if any(index.standby for index in indexes):
+        raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
+    indexes, warnings = _measured(session, indexes, policy, deadline)
+    plan = plan_reindex(indexes, policy)
+    if check_mode or not plan.work:
+        return Maintenance(plan, [], warnings, check_mode)
+    tally = Crew(session, open_session, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers)
+    if tally.lost:
+        tally.lost.evidence["done"] = [result.work.relation for result in tally.results if result.status == "done"]
+        raise tally.lost
+    _verify(session, {index.oid: index for index in indexes}, tally.results)
+    return Maintenance(plan, tally.results, [*warnings, *tally.warnings], check_mode)
+
+
+def drop_leftovers(session: Session, work: Work) -> str:
+    """Drop what a broken-off rebuild left on the work's table; the names of those that could not be dropped."""
+    left = []
+    for index in observe_indexes(session, min_bytes=2**50):
+        if index.table_oid == work.group and not index.valid and index.has_twin:
+            try:
+                session.run("DROP INDEX CONCURRENTLY IF EXISTS {index}", names={"index": (index.schema, index.name)})
+            except Unreachable:
+                raise
+            except OpsError:
+                left.append(index.title)
+    return ", ".join(left)
+
+
+def _measured(session: Session, indexes: Sequence[Index], policy: ReindexPolicy,
+              deadline: Deadline) -> tuple[list[Index], list[str]]:
+    """The indexes, those that look bloated measured by pgstatindex where it is installed and time is left."""
+    suspects = [index for index in indexes if policy.suspicious(index)]
+    schema = extension_schema(session, "pgstattuple") if suspects else None
+    warnings = [_NO_EXTENSION] if suspects and schema is None else []
+    measured: dict[int, float] = {}
+    for index in suspects if schema else ():
+        if deadline.passed:
+            warnings.append("The time budget ended while indexes were measured; estimates stand for the rest")
+            break
+        try:
+            measured[index.oid] = measure_index(session, schema, index)
+        except Unreachable:
+            raise
+        except OpsError as error:
+            warnings.append(f"{index.title} was not measured, its estimate stands: {error.message}")
+    return [replace(index, measured_percent=measured.get(index.oid)) for index in indexes], warnings
+
+
+def _verify(session: Session, before: dict[int, Index], results: Sequence[Result]) -> None:
+    """Look at each index again by name, since a rebuilt one has another oid; call what did not help by its name."""
+    done = [result for result in results if result.status == "done"]
+    if not done:
+        return
+    set_wait_limits(session, statement_timeout=30)
+    names = [before[result.work.oid] for result in done]
+    rows = session.fetch(
+        "SELECT n.nspname, c.relname, pg_relation_size(c.oid) AS bytes, i.indisvalid AS valid "
+        "FROM unnest(%s::name[], %s::name[]) AS w (schema, name) JOIN pg_namespace n ON n.nspname = w.schema "
+        "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name JOIN pg_index i ON i.indexrelid = c.oid",
+        ([index.schema for index in names], [index.name for index in names]))
+    found = {(row["nspname"], row["relname"]): row for row in rows}
+    for result, index in zip(done, names, strict=True):
+        row = found.get((index.schema, index.name))
+        result.after = {"bytes": row["bytes"], "valid": row["valid"]} if row else {}
+        if result.work.action.startswith("drop"):
+            if row:
+                result.status, result.message = "failed", "it is still there"
+        elif row is None:
+            result.status = "gone"
+        elif not row["valid"]:
+            result.status, result.message = "failed", "it is invalid after the rebuild"
+        elif index.valid and row["bytes"] > 0.9 * result.before["bytes"]:
+            result.message = "it is no smaller: the estimate was wrong"

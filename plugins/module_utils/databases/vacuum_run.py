@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VACUUM and ANALYZE from end to end: observe, plan, work, observe again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..core.clock import Clock
+from ..core.errors import OpsError, Refused, TimedOut
+from ..core.waiting import Deadline, wait_until
+from .crew import Budget, Crew, Result, set_wait_limits
+from .report import Maintenance
+from .session import OpenSession, Session
+from .tables import Holder, Table, extension_schema, measure_table, observe_holder, observe_tables
+from .vacuum_plan import VacuumPolicy, plan_vacuum
+from .work import Pace
+
+# Up to PostgreSQL 14 statistics travel through a collector that writes them every half second.
+_STATISTICS_DELAY = 2.0
+
+
+def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumPolicy, budget: Budget, clock: Clock, *,
+                    check_mode: bool) -> Maintenance:
+    """Bring all tables that are due in order, worst first, or in check mode say which they are.
+
+    :raises Refused: on a standby
+    :raises Unreachable: when the server is lost; evidence has what was done before
+    """
+    deadline = Deadline(clock, budget.seconds)
+    set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
+    tables = observe_tables(session)
+    if any(table.standby for table in tables):
+        raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
+    tables, warnings = _measured(session, tables, policy, deadline)
+    plan = plan_vacuum(tables, policy)
+    if plan.work:  # only then is it of interest who stands in the way
+        plan = plan_vacuum(tables, policy, observe_holder(session))
+    if check_mode or not plan.work:
+        return Maintenance(plan, [], warnings, check_mode)
+    tally = Crew(session, open_session, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
+    if tally.lost:
+        tally.lost.evidence["done"] = [result.work.relation for result in tally.results if result.status == "done"]
+        raise tally.lost
+    _verify(session, {table.oid: table for table in tables}, tally.results, policy, clock)
+    return Maintenance(plan, tally.results, [*warnings, *tally.warnings], check_mode)
+
+
+def _measured(session: Session, tables: Sequence[Table], policy: VacuumPolicy, deadline: Deadline) -> tuple[list[Table], list[str]]:
+    """The tables, those that look bloated measured by pgstattuple_approx where it is installed and time is left."""
+    due = {work.oid for work in plan_vacuum(tables, policy).work}
+    suspects = [table for table in tables if table.oid not in due and policy.seems_bloated(table) and table.last_vacuum]
+    schema = extension_schema(session, "pgstattuple") if suspects else None
+    warnings: list[str] = []
+    measured: dict[int, tuple[float, float]] = {}
+    for table in suspects if schema else ():
+        if deadline.passed:
+            warnings.append("The time budget ended while tables were measured; estimates stand for the rest")
+            break
+        try:
+            measured[table.oid] = measure_table(session, schema, table)
+        except OpsError as error:
+            warnings.append(f"{table.title} was not measured, its estimate stands: {error.message}")
+    return [replace(table, measured=measured.get(table.oid)) for table in tables], warnings
+
+
+def _verify(session: Session, before: dict[int, Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:
+    """Look at each relation again, and call what did not help by its name."""
+    done = {result.work.oid: result for result in results if result.status == "done"}
+    if not done:
+        return
+    set_wait_limits(session, statement_timeout=30)
+    tables = _after(session, before, done, clock)
+    holder: Holder | None = None
+    for oid, result in done.items():
+        table, earlier = tables.get(oid), before[oid]
+        if table is None:
+            result.status = "gone"
+            continue
+        result.after = table.state()
+        if _stamp(table, result) == _stamp(earlier, result):
+            result.status, result.message = "failed", "the server passed over it without an error"
+            result.hint = f"Run it by hand to see its warning: {result.work.action.split()[0].upper()} {table.title};"
+            continue
+        left = table.dead_rows > policy.dead_limit(table.live_rows) or table.toast_dead_rows > policy.dead_limit(table.toast_live_rows)
+        old = "freeze" in result.work.action and policy.freeze_due(table)
+        if result.work.action.startswith("vacuum") and (left or old):
+            holder = holder or observe_holder(session)
+            what = f"{table.dead_rows + table.toast_dead_rows} dead rows could not be removed"
+            if old:
+                what = f"its oldest transaction is still {table.oldest[0]} back"
+            result.status = "failed"
+            result.message = f"{what}, kept by {holder.who}" if holder else f"{what}: who kept them is gone by now"
+            result.hint = f"End it: {holder.remedy}" if holder else "Run again"
+
+
+def _after(session: Session, before: dict[int, Table], done: dict[int, Result], clock: Clock) -> dict[int, Table]:
+    found: dict[int, Table] = {}
+
+    def flushed() -> bool:
+        found.update({table.oid: table for table in observe_tables(session, oids=list(done))})
+        return all(_stamp(table, done[oid]) != _stamp(before[oid], done[oid]) for oid, table in found.items())
+
+    with contextlib.suppress(TimedOut):  # told per table, as passed over
+        wait_until(flushed, deadline=Deadline(clock, _STATISTICS_DELAY), what="the statistics", interval=0.1)
+    return found
+
+
+def _stamp(table: Table, result: Result) -> object:
+    """The time in the statistics that the action moves on."""
+    if result.work.action == "analyze":
+        return table.last_analyze
+    return table.toast_last_vacuum if result.work.action.endswith("toast") else table.last_vacuum
+
+
