@@ -3,7 +3,7 @@
 """The lab's files, made once: application data to archive, a cache that nobody cleans, logs that nobody rotates.
 
     <home>/files/data     about 3 MB: documents, attachments, odd names, links within, out of it and to nowhere
-    <home>/files/cache    stale files (40 and 10 days old), fresh ones, a link out that no cleaning may follow
+    <home>/files/cache    stale files (40 and 10 days old), fresh ones, an old link out that no cleaning may follow
     <home>/files/logs     logs large enough to rotate, and one that is not
 """
 
@@ -77,14 +77,15 @@ def _data(folder: Path) -> None:
 def _cache(folder: Path) -> None:
     chance = random.Random(20260102)
     now = time.time()
-    for part, days, count, size in (("sessions", 40, 200, 700), ("thumbnails", 10, 12, 128 * 1024), ("fresh", 0, 20, 2048)):
+    for part, days, count, size in (("sessions", 40, 200, 700), ("thumbnails", 10, 12, 128 * 1024), ("downloads", 0, 20, 2048)):
         (folder / part).mkdir(parents=True)
         for number in range(count):
             _write(folder / part / f"{part[:-1]}-{number:03}.tmp", chance.randbytes(size), now - days * _DAY)
     (folder / "sessions" / "odd names").mkdir()
     for name in _ODD_NAMES:
         _write(folder / "sessions" / "odd names" / name, b"stale\n", now - 40 * _DAY)
-    (folder / "way out").symlink_to("../data")
+    (folder / "sessions" / "way out").symlink_to("../../data")
+    os.utime(folder / "sessions" / "way out", (now - 40 * _DAY, now - 40 * _DAY), follow_symlinks=False)
 
 
 def _logs(folder: Path) -> None:

@@ -37,7 +37,7 @@ _JSON = {"Content-Type": "application/json"}
 # What each answers at /<name>/health: two are well, one says so in JSON, one is late, one is down.
 _SERVICES = {
     "project-management-api": Response(body="ok\n"),
-    "template-management-api": Response(body="ok\n", delay=0.6),
+    "template-management-api": Response(body="ok\n", delay=1.2),
     "ai-integration-service": Response(status=503, body="the model registry does not answer\n"),
     "github-integration-service": Response(
         body=json.dumps({"status": "UP", "checks": {"database": "UP", "queue": {"depth": 3}}}), headers=_JSON),

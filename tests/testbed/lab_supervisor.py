@@ -85,7 +85,7 @@ def _start(home: LabHome, stack: contextlib.ExitStack) -> tuple[dict[str, Any], 
     with _step("files") as step:
         made = lab_files.seed_files(home)
         age = _age_keys(home)
-        for name in ("backups", "reports"):
+        for name in ("backups", "reports", "logrotate.d"):
             (home / name).mkdir(mode=0o700, exist_ok=True)
         step["said"] = "application data, a stale cache and logs were made" if made else "as they were left"
     with _step("postgresql") as step:
@@ -114,6 +114,7 @@ def _start(home: LabHome, stack: contextlib.ExitStack) -> tuple[dict[str, Any], 
         "pid": mark.pid, "started": mark.started, "home": str(home.folder), "checkout": str(CHECKOUT),
         "postgres": database, "redis": redis, "http": http, "tcp": tcp, "dns": names, "tls": tls, "age": age,
         "files": lab_files.where(home), "backups": str(home / "backups"), "reports": str(home / "reports"),
+        "logrotate": {"config_dir": str(home / "logrotate.d"), "state_file": str(home / "logrotate.state")},
         "ledger": f"sqlite:///{home / 'ledger.sqlite'}",
     }
     marks = [ProcessMark.of(pid) for pid in (server.pid, redis and redis["pid"]) if pid]
