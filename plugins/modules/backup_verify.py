@@ -132,7 +132,8 @@ def run(request: Request) -> Outcome:
     codecs = Codecs(Zstd(), AgeCipher(identity_file=request["identity_file"]))
     surveys = [repository.survey(plan) for plan in request["plans"] or [None]]
     backups = [backup for survey in surveys for backup in survey.backups]
-    chosen = [repository.open(request["id"])] if request["id"] else due(backups, request.clock, max_age=max_age)
+    chosen = [repository.open(request["id"])] if request["id"] else due(
+        backups, request.clock, max_age=max_age, can_decrypt=codecs.cipher.can_decrypt)
     if request.check_mode:
         planned = [{"id": backup.id, "plan": backup.plan, "status": "due", "depth": "", "bytes_read": 0, "seconds": 0.0,
                     "message": "would be verified"} for backup in chosen]

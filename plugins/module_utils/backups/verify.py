@@ -47,8 +47,9 @@ class Verification:
                        hint=self.hint)
 
 
-def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None) -> list[Backup]:
-    """Those that were never verified, and those whose last verification is older than ``max_age`` seconds; oldest first.
+def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None, can_decrypt: bool = False) -> list[Backup]:
+    """Those that were never verified, those whose last verification is older than ``max_age`` seconds, and, where there is
+    a private key now, those of which only the hashes were verified; oldest first.
 
     One that failed stays failed until it is asked for by its id.
     """
@@ -56,6 +57,9 @@ def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None
         if backup.status == "failed":
             return False
         seen = backup.verified_at
+        if can_decrypt and backup.manifest.encrypted and not any(
+                one.get("depth") == FULL or one["kind"] == "drill" for one in backup.verifications if one["status"] == PASSED):
+            return True
         return seen is None or (max_age is not None and (clock.now() - seen).total_seconds() >= max_age)
 
     return [backup for backup in backups if wants(backup)]
