@@ -275,9 +275,13 @@ OPTIONS = own(
 def run(request: Request) -> Outcome:
     """Observe all targets, judge each, then judge the services."""
     targets = read_targets(request["targets"], request["defaults"])
+    for t in request["targets"]:
+        for k in [k for k,v in t.items() if v is None]: del t[k]
     limits = ServiceLimits.from_options(request["limits"])
     pace = Pace(samples=request["samples"], concurrency=request["concurrency"])
-    taken = asyncio.run(probe_all(targets, AsyncNetwork(), clock=request.clock, pace=pace))
+    network = AsyncNetwork()
+    network.prepare({target.kind for target in targets})
+    taken = asyncio.run(probe_all(targets, network, clock=request.clock, pace=pace))
     rows, probed = judge_targets(targets, taken)
     services, figures = judge_services(targets, taken, probed, limits)
     return Outcome(findings=[*probed, *figures], values={"targets": rows, "services": services})

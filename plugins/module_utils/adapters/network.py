@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network as a probe wants it (`health.observe.Network`). Clients are imported when the first target needs them."""
+"""The network as a probe wants it (`health.observe.Network`). Clients are imported only where a target needs them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection
 
 from . import http, redis
 from .sockets import Dialer, Guard, Stage, network_errors
@@ -17,6 +18,17 @@ class AsyncNetwork:
 
     def __init__(self, dialer: Dialer | None = None) -> None:
         self.dialer = dialer or Dialer()
+
+    def prepare(self, kinds: Collection[str]) -> None:
+        """Import the clients of these kinds of targets now. An import during a probe holds up all the others, and their
+        latencies would tell of it.
+        """
+        if "dns" in kinds:
+            with contextlib.suppress(ImportError):  # told by the probe itself
+                import dns._asyncio_backend
+                import dns.asyncresolver  # noqa: F401
+        if "postgresql" in kinds:
+            from . import postgres_probe  # noqa: F401
 
     async def exchange(self, host: str, port: int, payload: bytes, *, tls: bool, validate_certs: bool, ca_cert: str | None,
                        bodyless: bool, max_body: int, guard: Guard | None, stage: Stage) -> http.HttpAnswer:
