@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, missing
+from tests.integration.lab_fixtures import lab, own_lab  # noqa: F401  fixtures of every test below
 from tests.testbed import postgres
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab of the tests' own, in a folder of its own, driven as a person drives it: by its command line."""
+"""Fixtures: a lab of the tests' own, in a folder of its own, driven as a person drives it: by its command line."""
 
 from __future__ import annotations
 
