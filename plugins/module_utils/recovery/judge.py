@@ -28,9 +28,10 @@ class Comparison:
     of: str = "tables"
 
     @property
-    def different(self) -> int:
-        """Tables or files that are not the same."""
-        return sum(1 for one in self.differences if one.verdict == "different" and one.kind in ("table", "file"))
+    def names(self) -> list[str]:
+        """The tables or files that are not the same."""
+        return list(dict.fromkeys(one.name for one in self.differences
+                                  if one.verdict == "different" and one.kind in ("table", "file")))
 
     @property
     def proves(self) -> bool:
@@ -38,9 +39,12 @@ class Comparison:
         return self.compared > 0 and all(one.verdict == "notice" for one in self.differences)
 
 
-def judge_data(subject: str, comparison: Comparison | None) -> list[Finding]:
-    """``recovery.data``; None is a backup without a fingerprint."""
+def judge_data(subject: str, comparison: Comparison | None, *, assertions: int = 0) -> list[Finding]:
+    """``recovery.data``; None is a backup without a fingerprint, for which at most the operator's assertions can speak."""
     check = "recovery.data"
+    if comparison is None and assertions:
+        return [Finding(check, subject, Status.WARN, f"the backup has no fingerprint: only {assertions} assertions speak for it",
+                        hint="Make backups with fingerprint sampled or full")]
     if comparison is None:
         return [Finding(check, subject, Status.UNKNOWN, "the backup has no fingerprint: what was restored was compared with nothing",
                         hint="Make backups with fingerprint sampled or full, or say what must hold in assertions")]
