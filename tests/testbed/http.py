@@ -17,6 +17,9 @@
     /bigbody?bytes=N                 a body of N bytes (4 MiB), with its length
     /endless                         a body without end
     /longheaders                     header lines without end
+
+``python -m tests.testbed.http`` prints its URL and serves until its standard input ends: for measurements, where it must
+not share a process with what is measured.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -273,3 +277,9 @@ async def _long_headers(transport: asyncio.Transport, request: Request) -> None:
 
 # What writes to the connection itself, each as a task that ends with its connection.
 _FAULTS = {"/hang": _hang, "/drip": _drip, "/close": _hang_up, "/endless": _endless, "/longheaders": _long_headers}
+
+
+if __name__ == "__main__":
+    with serve_http() as running:
+        print(running.url, flush=True)
+        sys.stdin.read()
