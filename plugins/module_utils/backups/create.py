@@ -112,9 +112,12 @@ def _due(repository: Repository, plan: str, source: Source, policy: CreationPoli
 
 def _check_room(repository: Repository, plan: str, source: Source, policy: CreationPolicy, encrypt: bool,
                 free_bytes: Callable[[Path], int]) -> None:
-    newest = newest_usable(repository.list(plan))
+    like_it = [backup for backup in repository.list(plan) if identity_of(backup.manifest.source) == source.identity]
+    newest = newest_usable(like_it)
     expected = newest.manifest.bytes if newest else source.bytes or 0
-    staged = source.staged_bytes or (expected if encrypt and source.description.get("database") else 0)
+    staged = 0
+    if source.stages_coding or (source.stages_encryption and encrypt):
+        staged = sum(file.plain_bytes for file in newest.manifest.files) if newest else source.bytes or 0
     if policy.scratch is None:
         expected += staged
     elif (free := free_bytes(policy.scratch)) < staged:

@@ -105,9 +105,8 @@ class DumpEngine:
         try:
             client = self._programs.client_for(session.server_version // 10000)
             size = session.value("SELECT pg_database_size(current_database())")
-            in_pg_dump, _in_python = self._compression(client)
-            return Source(self._describe(session), size, size if in_pg_dump == "none" else 0,
-                          self._judge_client(session.server_version // 10000, client))
+            return Source(self._describe(session), size, stages_coding=self._compression(client)[1], stages_encryption=True,
+                          findings=self._judge_client(session.server_version // 10000, client))
         finally:
             session.close()
 

@@ -20,12 +20,14 @@ from .repository import Backup
 class Source:
     """What was seen before a backup: the manifest's ``source``, and an estimate of what the backup will hold.
 
-    ``bytes`` is an upper bound for the stored size, ``staged_bytes`` for what is on disk in clear meanwhile.
+    ``bytes`` is an upper bound for the stored size. ``stages_coding`` says that the engine's files are on disk in clear until
+    they are compressed, ``stages_encryption`` until they are encrypted.
     """
 
     description: Mapping[str, Any]
     bytes: int | None = None
-    staged_bytes: int = 0
+    stages_coding: bool = False
+    stages_encryption: bool = False
     findings: tuple[Finding, ...] = ()
 
     @property
