@@ -68,7 +68,7 @@ def judge_restore(subject: str, errors: Sequence[str], error_count: int, compari
     check, unit = "recovery.restore", "errors"
     if error_count == 0:
         return [Finding(check, subject, Status.PASS, "pg_restore had no errors", 0, 0, unit)]
-    said = "; ".join(errors[:3]) or "it did not say which"
+    said = "; ".join(list(dict.fromkeys(errors))[:3]) or "it did not say which"
     explained = len(errors) == error_count and all(_OTHER_SERVER.search(one) or _OTHER_CLUSTER.search(one) for one in errors)
     if not explained or comparison is None or not comparison.proves:
         return [Finding(check, subject, Status.FAIL, f"pg_restore had {error_count} errors: {said}", error_count, 0, unit,
@@ -77,7 +77,7 @@ def judge_restore(subject: str, errors: Sequence[str], error_count: int, compari
         return [Finding(check, subject, Status.WARN, f"all rows arrived, but rules for missing roles did not: {said}",
                         error_count, 0, unit, "Keep the roles with the backup (pg_dumpall --roles-only): a restore needs them first")]
     return [Finding(check, subject, Status.PASS,
-                    f"all rows arrived; pg_restore knew {error_count} settings that this server does not: {said}",
+                    f"all rows arrived; {error_count} times pg_restore set what this server does not know: {said}",
                     error_count, error_count, unit)]
 
 

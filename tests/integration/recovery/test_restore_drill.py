@@ -188,7 +188,7 @@ def test_a_dump_of_a_newer_client_proves_the_rows_although_pg_restore_complains(
     [restore] = by_check(answer)["recovery.restore"]
     assert answer["drill"]["tools"]["postgres"].startswith(f"{installation.major}.")
     assert answer["drill"]["tools"]["pg_restore"].startswith(f"{newest.major}.")
-    assert restore["status"] == "pass" and "transaction_timeout" in restore["message"] and restore["observed"] == 1
+    assert restore["status"] == "pass" and "transaction_timeout" in restore["message"] and restore["observed"] >= 1
     assert answer["drill"]["status"] == "pass"
 
 
