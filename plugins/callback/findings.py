@@ -57,9 +57,15 @@ class CallbackModule(CallbackBase):
             if not isinstance(answer, dict) or not answer.get("findings"):
                 continue
             for finding in answer["findings"]:
-                if finding["status"] != "pass":
-                    hint = f" -> {finding['hint']}" if finding.get("hint") else ""
-                    self._display.display(f"    {finding['status']:>7}  {finding['subject']}: {finding['message']}{hint}",
-                                          color=_COLORS[finding["status"]])
+                if not isinstance(finding, dict) or finding.get("status") not in _COLORS or finding["status"] == "pass":
+                    continue
+                hint = f" -> {finding['hint']}" if finding.get("hint") else ""
+                line = f"    {finding['status']:>7}  {finding.get('subject')}: {finding.get('message')}{hint}"
+                self._display.display(_printable(line), color=_COLORS[finding["status"]])
             if answer.get("summary"):
                 self._display.display(f"             {answer['summary']}")
+
+
+def _printable(text):
+    """Names come from the world: signs that would command the terminal are shown, not obeyed."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)

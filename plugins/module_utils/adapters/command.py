@@ -10,15 +10,16 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.errors import CommandFailed, TimedOut, ToolMissing
+from ..core.errors import AccessDenied, CommandFailed, InvalidOption, NotFound, TimedOut, ToolMissing
 from ..core.quantities import format_duration
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _KEPT_OUTPUT = 4000
 # What a child inherits; everything else, secrets in the controller's environment among it, stays behind.
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
@@ -36,7 +37,11 @@ class Completed:
 
 
 class Commands:
-    """Runs programs. Children are their own process group, and the kernel ends them when this process is killed."""
+    """Runs programs. Children are their own process group, and the kernel (Linux) ends them when this process is killed.
+
+    The kernel's "parent" is the thread that starts a child: what is to outlive a thread must not be started in it. Only the
+    child itself is ended so; what it started in turn has to notice by itself, as by a closed pipe.
+    """
 
     def find(self, program: str, *, package: str, folders: Sequence[str] = ()) -> str:
         """The full path of a program, looked for in ``folders`` before PATH.
@@ -60,7 +65,8 @@ class Commands:
         printed = self.run([program, "--version"], timeout=10).stdout
         match = re.search(r"\d+(?:\.\d+)*", printed)
         if not match:
-            raise ToolMissing(f"{program} does not tell its version", evidence={"printed": printed[:200]})
+            raise ToolMissing(f"{program} does not tell its version", hint="See that it is the program that its name says",
+                              evidence={"printed": printed[:200]})
         return tuple(int(part) for part in match[0].split("."))
 
     def run(
@@ -108,6 +114,9 @@ class Commands:
         """Start a program and hand back its process; end it with `end_group`.
 
         :raises ToolMissing: when the program does not exist or may not be run
+        :raises NotFound: when the folder ``cwd`` does not exist
+        :raises AccessDenied: when this account may not become ``user``
+        :raises InvalidOption: for an argument with a NUL in it
         """
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment |= {"LC_ALL": "C.UTF-8", **(env or {})}
@@ -116,10 +125,18 @@ class Commands:
             return subprocess.Popen(
                 list(argv), env=environment, cwd=cwd, stdin=stdin if stdin is not None else subprocess.DEVNULL,
                 stdout=stdout, stderr=stderr, text=text, errors="replace" if text else None,
-                start_new_session=True, preexec_fn=_die_with_parent, **account,
+                start_new_session=True, preexec_fn=_dying_with(os.getpid()), **account,
             )
-        except (FileNotFoundError, PermissionError) as error:
-            raise ToolMissing(f"{argv[0]} cannot be run: {error.strerror}", evidence={"argv": list(argv)}) from error
+        except ValueError as error:
+            raise InvalidOption(f"An argument of {argv[0]} has a NUL in it", hint="No path or name can hold one: see where it comes from",
+                                evidence={"argv": list(argv)}) from error
+        except (OSError, subprocess.SubprocessError) as error:
+            if cwd is not None and not os.path.isdir(cwd):
+                raise NotFound(f"There is no folder {cwd} to run {argv[0]} in", hint="Create it, or mount what holds it") from error
+            if user is not None and os.geteuid() != 0:
+                raise AccessDenied(f"{argv[0]} cannot be run as {user}", hint="Run this as root (become)") from error
+            raise ToolMissing(f"{argv[0]} cannot be run: {getattr(error, 'strerror', None) or error}",
+                              hint="Install the package that has it, or correct its path", evidence={"argv": list(argv)}) from error
 
 
 def failure(completed: Completed) -> CommandFailed:
@@ -130,7 +147,7 @@ def failure(completed: Completed) -> CommandFailed:
         else f"ended with status {completed.returncode}"
     last = said.splitlines()[-1] if said else "it printed nothing"
     return CommandFailed(
-        f"{program} {how}: {last}",
+        f"{program} {how}: {last}", hint="The end of what it said is in the evidence",
         evidence={"argv": list(completed.argv), "returncode": completed.returncode, "stderr": said},
     )
 
@@ -163,5 +180,13 @@ def _group_of(user: str) -> int:
         raise ToolMissing(f"There is no user {user} on this host", hint="Create it or name another") from error
 
 
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _dying_with(parent: int) -> Callable[[], None] | None:
+    if _LIBC is None:
+        return None
+
+    def arrange() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was killed before this was arranged
+            os._exit(128 + signal.SIGKILL)
+
+    return arrange

@@ -4,9 +4,13 @@
 
     records   one row per procedure, host and run; each carries the digest of the row before it
     findings  the findings of a record
+    head      one row: how many records were ever written, and the digest of the newest
 
 The chain: ``digest = SHA-256(canonical JSON of the record with its findings, and the previous digest)``. A row that is
-altered or taken out breaks the chain at that place, which `verify_chain` names.
+altered or taken out breaks the chain at that place, which `verify_chain` names. Rows taken off the end break no link; the head
+knows of them, and the next record links to the head, not to what is left. Who may write all three tables can forge a
+shorter or another chain: against that helps only a digest that is kept elsewhere (each report carries one), which
+`verify_chain` can be asked for.
 """
 
 from __future__ import annotations
@@ -14,14 +18,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import Damaged, InvalidOption, LibraryMissing, StorageFailed
-from ..core.files import private_folder
+from ..core.files import private_folder, storage_errors
 
 try:
     import sqlalchemy as sa
@@ -30,6 +34,7 @@ except ImportError:  # told when a ledger is opened
     sa = None
 
 _GENESIS = "0" * 64
+_SHOWN = ("run", "check", "subject", "status")  # columns of a finding that its body says too
 _LOCK = 0x6576656E  # advisory lock key: "even"
 
 if sa is not None:
@@ -59,6 +64,12 @@ if sa is not None:
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+    )
+    HEAD = sa.Table(
+        "head", _METADATA,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("records", sa.Integer, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
     )
 
 
@@ -96,25 +107,27 @@ class Ledger:
     """Appends and reads records; safe for several processes at once."""
 
     def __init__(self, url: str) -> None:
-        """:raises LibraryMissing: without SQLAlchemy
+        """:raises LibraryMissing: without SQLAlchemy, or without the driver that the URL names
         :raises InvalidOption: for a URL that SQLAlchemy cannot read
+        :raises StorageFailed: when the database cannot be opened
         """
         if sa is None:
             raise LibraryMissing("SQLAlchemy")
         try:
             self._url = sa.engine.make_url(url)
-        except sa.exc.ArgumentError as error:
-            raise InvalidOption(f"{url!r} is no database URL", hint="Write sqlite:////path or postgresql+psycopg://…") from error
-        if self._url.get_backend_name() == "sqlite" and self._url.database:
-            private_folder(Path(self._url.database).parent)
-        self._engine = sa.create_engine(self._url, connect_args=self._connect_args())
+            self._engine = sa.create_engine(self._url, connect_args=self._connect_args())
+        except sa.exc.ArgumentError as error:  # its text is not repeated: it may hold a password
+            raise InvalidOption("evenkeel_ledger_url is no database URL that SQLAlchemy knows",
+                                hint="Write sqlite:////path/ledger.sqlite or postgresql+psycopg://user@host/database") from error
+        except ImportError as error:
+            raise LibraryMissing(error.name or self._url.drivername) from error
+        if self._url.get_backend_name() == "sqlite":
+            _private_file(self._url.database)
         if self._url.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _leave_transactions_to_us)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         with self._writing() as connection:
             _METADATA.create_all(connection)
-        if self._url.get_backend_name() == "sqlite" and self._url.database:
-            os.chmod(self._url.database, 0o600)
 
     def _connect_args(self) -> dict[str, Any]:
         return {"timeout": 60} if self._url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
@@ -137,20 +150,30 @@ class Ledger:
         """Add a record (run, at, system, environment, host, area, procedure, status, changed, body) with its findings.
 
         :returns: its digest
+        :raises InvalidOption: for a name that is longer than its column
         :raises StorageFailed: when the database cannot be written; nothing is kept of the record then
         """
+        content = {**_storable(RECORDS, record), "body": _canonical(record["body"])}
+        rows = [{**_finding_columns(finding, content["run"]), "body": _canonical(finding)} for finding in findings]
         with self._writing() as connection:
-            previous = connection.execute(
-                sa.select(RECORDS.c.digest).order_by(RECORDS.c.id.desc()).limit(1)).scalar() or _GENESIS
-            row = {**record, "body": _canonical(record["body"]), "previous": previous}
-            bodies = [_canonical(finding) for finding in findings]
-            digest = _digest(row, bodies)
+            number, previous = self._head(connection) or (0, _GENESIS)
+            row = {**content, "previous": previous}
+            digest = _digest(row, [finding["body"] for finding in rows])
             key = connection.execute(sa.insert(RECORDS).values(**row, digest=digest)).inserted_primary_key[0]
-            if findings:
-                connection.execute(sa.insert(FINDINGS), [
-                    {"record": key, "run": record["run"], "check": finding["check"], "subject": finding["subject"],
-                     "status": finding["status"], "body": body} for finding, body in zip(findings, bodies)])
+            if rows:
+                connection.execute(sa.insert(FINDINGS), [{**finding, "record": key} for finding in rows])
+            connection.execute(sa.delete(HEAD))
+            connection.execute(sa.insert(HEAD).values(id=1, records=number + 1, digest=digest))
         return digest
+
+    def _head(self, connection: Any) -> tuple[int, str] | None:
+        found = connection.execute(sa.select(HEAD.c.records, HEAD.c.digest)).first()
+        if found is not None:
+            return found.records, found.digest
+        newest = connection.execute(sa.select(RECORDS.c.digest).order_by(RECORDS.c.id.desc()).limit(1)).scalar()
+        if newest is None:
+            return None
+        return connection.execute(sa.select(sa.func.count()).select_from(RECORDS)).scalar_one(), newest
 
     def records(self, run: str) -> list[dict[str, Any]]:
         """The records of a run in the order written, each with ``body`` and ``findings`` as they were given."""
@@ -180,34 +203,95 @@ class Ledger:
                 .order_by(RECORDS.c.id.desc()).limit(limit)).scalars().all()
         return [values["trend"] for body in reversed(bodies) for values in json.loads(body) if "trend" in values]
 
-    def verify_chain(self) -> int:
-        """Recompute every digest from the first record on.
+    def verify_chain(self, expected: Collection[str] = ()) -> int:
+        """Recompute every digest from the first record on; ``expected`` are digests that were kept elsewhere.
 
         :returns: the number of records
-        :raises Damaged: at the first record that is not as it was written, or whose predecessor is gone
+        :raises Damaged: at the first record that is not as it was written, or whose predecessor is gone; where records are gone
+            from the end; and where an expected digest is not in the chain
         """
-        previous, number = _GENESIS, 0
+        previous, number, wanted = _GENESIS, 0, set(expected)
         with self._writing() as connection:
-            bodies: dict[int, list[str]] = {}
-            for key, body in connection.execute(sa.select(FINDINGS.c.record, FINDINGS.c.body).order_by(FINDINGS.c.id)):
-                bodies.setdefault(key, []).append(body)
-            for row in connection.execute(sa.select(RECORDS).order_by(RECORDS.c.id)).mappings():
+            for row, findings in _records(connection):
                 content = {key: value for key, value in row.items() if key not in ("id", "digest")}
-                if row["previous"] != previous or _digest(content, bodies.get(row["id"], [])) != row["digest"]:
-                    raise Damaged(
-                        f"The ledger is not as it was written: the chain breaks at record {row['id']} ({row['at']})",
-                        hint="Compare with a backup of the ledger; everything before that record is intact",
-                        evidence={"record": row["id"], "intact_records": number})
+                as_written = row["previous"] == previous \
+                    and _digest(content, [finding["body"] for finding in findings]) == row["digest"] \
+                    and all(_finding_columns(json.loads(finding["body"]), row["run"]) == {key: finding[key] for key in _SHOWN}
+                            for finding in findings)
+                if not as_written:
+                    raise _damaged(f"the chain breaks at record {row['id']} ({row['at']})", number, record=row["id"])
                 previous, number = row["digest"], number + 1
+                wanted.discard(previous)
+            head = connection.execute(sa.select(HEAD.c.records, HEAD.c.digest)).first()
+        if (head is None and number) or (head is not None and (head.records, head.digest) != (number, previous)):
+            gone = f"{head.records - number} records are gone from its end" if head is not None and head.records > number \
+                else "its head does not fit its records"
+            raise _damaged(gone, number)
+        if wanted:
+            raise _damaged(f"record {sorted(wanted)[0]}, which was written, is not in it", number)
         return number
 
 
+def _records(connection: Any) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """All records in order, each with its findings, a thousand at a time."""
+    last = 0
+    while True:
+        rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.id > last).order_by(RECORDS.c.id).limit(1000)).mappings().all()
+        if not rows:
+            return
+        found: dict[int, list[dict[str, Any]]] = {}
+        mine = FINDINGS.c.record.between(rows[0]["id"], rows[-1]["id"])
+        for finding in connection.execute(sa.select(FINDINGS).where(mine).order_by(FINDINGS.c.id)).mappings():
+            found.setdefault(finding["record"], []).append(dict(finding))
+        for row in rows:
+            yield dict(row), found.get(row["id"], [])
+        last = rows[-1]["id"]
+
+
+def _damaged(what: str, intact: int, **evidence: Any) -> Damaged:
+    return Damaged(f"The ledger is not as it was written: {what}",
+                   hint=f"Compare it with a backup of the ledger; its first {intact} records are intact",
+                   evidence={"intact_records": intact, **evidence})
+
+
+def _finding_columns(finding: Mapping[str, Any], run: str) -> dict[str, Any]:
+    return {"run": run, **_storable(FINDINGS, {key: finding[key] for key in _SHOWN if key != "run"})}
+
+
+def _storable(table: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts as every database takes them: without NUL and lone surrogates, which file names bring along."""
+    row = {}
+    for name, value in values.items():
+        if isinstance(value, str):
+            value = value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+            length = getattr(table.c[name].type, "length", None)
+            if length and len(value) > length:
+                raise InvalidOption(f"{name} is {len(value)} characters long: {value[:60]}…",
+                                    hint=f"The ledger has room for {length}: use a shorter name", evidence={"column": name})
+        row[name] = value
+    return row
+
+
+def _private_file(database: str | None) -> None:
+    """Make the file before SQLite does, so that at no time others may read it."""
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    private_folder(Path(database).parent)
+    with storage_errors(database):
+        try:
+            os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:  # not opened: closing would drop the locks that this process may have on it (fcntl(2))
+            found = os.stat(database)
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                os.chmod(database, 0o600)
+
+
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def _digest(row: dict[str, Any], findings: Sequence[str]) -> str:
-    return hashlib.sha256(_canonical([row, list(findings)]).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_canonical([row, list(findings)]).encode("ascii")).hexdigest()
 
 
 def _leave_transactions_to_us(connection: Any, record: object) -> None:

@@ -52,8 +52,9 @@ def parse_instant(text: str) -> datetime:
     """
     try:
         instant = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
+        in_utc = instant.astimezone(timezone.utc)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidOption(f"{text!r} is not an instant", hint="Write it as 2026-01-02T03:04:05Z") from error
     if instant.tzinfo is None:
         raise InvalidOption(f"{text!r} has no time zone", hint="Add Z for UTC")
-    return instant.astimezone(timezone.utc)
+    return in_utc

@@ -7,7 +7,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -17,6 +17,8 @@ from .errors import Interrupted, OpsError
 from .options import OptionGroup
 from .outcome import Outcome
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -24,7 +26,7 @@ class Request:
 
     options: Mapping[str, Any]
     check_mode: bool = False
-    clock: Clock = SystemClock()
+    clock: Clock = field(default_factory=SystemClock)
 
     def __getitem__(self, name: str) -> Any:
         return self.options[name]
@@ -33,8 +35,8 @@ class Request:
 def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
     """Check the options, run, and answer Ansible; an OpsError becomes a failure with its hint and evidence.
 
-    SIGTERM (a timeout of the task, a closed connection) is raised as `Interrupted` inside ``run``, so that every
-    ``finally`` on the way out gets its turn.
+    SIGTERM, SIGHUP and SIGINT (a timeout of the task, a closed connection, Ctrl-C) are raised as `Interrupted` inside
+    ``run``, so that every ``finally`` on the way out gets its turn; once, for a second one would cut that short.
     """
     module = AnsibleModule(
         argument_spec=options.options,
@@ -45,10 +47,13 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
         supports_check_mode=True,
     )
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGHUP, _interrupt)
+        for number in _ENDING:
+            signal.signal(number, _interrupt)
     try:
-        outcome = run(Request(module.params, module.check_mode))
+        try:
+            outcome = run(Request(module.params, module.check_mode))
+        finally:
+            _ignore_signals()  # the answer is under way
     except OpsError as error:
         module.fail_json(msg=str(error), findings=[], **error.as_dict())
     for warning in outcome.warnings:
@@ -57,4 +62,16 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    raise Interrupted(f"The run was ended by {signal.Signals(number).name}", hint="Run it again: what was begun is taken up or cleared away")
+    _ignore_signals()
+    raise Interrupted(f"The run was ended by {signal.Signals(number).name}",
+                      hint="Run it again: what was begun is taken up or cleared away")
+
+
+def _ignore_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDING:
+            signal.signal(number, _heed_not)  # not SIG_IGN, which programs that are started now would inherit
+
+
+def _heed_not(number: int, frame: object) -> None:
+    pass

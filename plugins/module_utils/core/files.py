@@ -31,6 +31,8 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
             errno.EPERM: "Give the user that runs this the right to it, or choose another path",
             errno.EROFS: "The file system is mounted read-only: see why (dmesg), remount it",
             errno.ENOENT: "Create the folder, or mount the file system that holds it",
+            errno.ENAMETOOLONG: "Use a shorter name",
+            errno.EISDIR: "A folder has this name: choose another path",
             errno.ENOTDIR: "A part of the path is a file: choose another path",
             errno.ESTALE: "The network mount is gone: mount it again",
             errno.EIO: "The device reports errors: see dmesg before anything else",
@@ -47,7 +49,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, mode: int = 0
     :raises StorageFailed: when any step fails; the temporary file is removed then
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+    stem = target.name.encode("utf-8", "ignore")[:200].decode("utf-8", "ignore")  # names have at most 255 bytes
+    temporary = target.with_name(f".{stem}.{secrets.token_hex(4)}.tmp")
     with storage_errors(target):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         try:
@@ -85,7 +88,10 @@ def private_folder(path: str | os.PathLike[str]) -> Path:
     with storage_errors(folder):
         missing = [part for part in (folder, *folder.parents) if not part.exists()]
         for part in reversed(missing):
-            part.mkdir(mode=0o700, exist_ok=True)
+            try:
+                part.mkdir(mode=0o700)
+            except FileExistsError:  # another run made it just now, or it is a file, which is seen below
+                continue
             part.chmod(0o700)
             sync_folder(part.parent)
         if not folder.is_dir():

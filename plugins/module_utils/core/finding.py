@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """How a check ended. ``unknown`` means that it could not look; it is never a pass."""
 
     PASS = "pass"
@@ -85,7 +85,10 @@ def _judge(check, subject, observed, warn, fail, unit, what, hint, word, breaks)
         return Finding(check, subject, Status.UNKNOWN, f"{what} could not be read", None, limit, unit, hint)
     for status, bound in ((Status.FAIL, fail), (Status.WARN, warn)):
         if bound is not None and breaks(observed, bound):
-            message = f"{what} is {_figure(observed, unit)}, {word} the limit of {_figure(bound, unit)}"
+            seen, allowed = _figure(observed, unit), _figure(bound, unit)
+            if seen == allowed:  # 80.04 is over 80: the figures must show it
+                seen = _united(f"{observed:.12g}", unit)
+            message = f"{what} is {seen}, {word} the limit of {allowed}"
             return Finding(check, subject, status, message, observed, bound, unit, hint)
     return Finding(check, subject, Status.PASS, f"{what} is {_figure(observed, unit)}", observed, limit, unit)
 
@@ -93,6 +96,10 @@ def _judge(check, subject, observed, warn, fail, unit, what, hint, word, breaks)
 def _figure(value: float, unit: str) -> str:
     number = f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) and abs(value) >= 1 else f"{value:g}" \
         if isinstance(value, float) else str(value)
+    return _united(number, unit)
+
+
+def _united(number: str, unit: str) -> str:
     return f"{number}{unit}" if unit in ("", "%") else f"{number} {unit}"
 
 

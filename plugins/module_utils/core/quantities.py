@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
 
 from .errors import InvalidOption
 
@@ -26,21 +28,24 @@ def parse_duration(text: str | float, *, option: str = "duration") -> float:
     """
     written = str(text).strip()
     if re.fullmatch(r"\d+(\.\d+)?", written, re.ASCII):
-        return float(written)
+        written += "s"
     parts = _DURATION.findall(written)
-    if not parts or "".join(number + unit for number, unit in parts) != written:
+    seconds = float(sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts))
+    if not parts or "".join(number + unit for number, unit in parts) != written or not math.isfinite(seconds):
         raise InvalidOption(
             f"{option}: {written!r} is not a duration",
             hint="Write a positive number and a unit of ms, s, m, h, d or w: 90s, 15m, 1h30m, 30d",
             evidence={"option": option, "value": written},
         )
-    return float(sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts))
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest honest form: ``0.4s``, ``42s``, ``1h30m``, ``30d``; two units at the most."""
+    """The shortest honest form: ``20ms``, ``0.4s``, ``42s``, ``1h30m``, ``30d``; two units at the most."""
     if seconds < 0:
         return "-" + format_duration(-seconds)
+    if 0 < seconds < 0.1:
+        return f"{seconds * 1000:.2g}ms"
     if seconds < 10:
         return f"{seconds:.1f}".rstrip("0").rstrip(".") + "s"
     left, parts = round(seconds), []
@@ -68,7 +73,7 @@ def parse_size(text: str | int, *, option: str = "size") -> int:
             hint="Write a positive number and a unit of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB: 10GiB",
             evidence={"option": option, "value": written},
         )
-    return int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
+    return int(Decimal(match[1]) * _SIZE_UNITS[match[2].lower()])  # floats are not exact beyond 8 PiB
 
 
 def format_size(size: float) -> str:

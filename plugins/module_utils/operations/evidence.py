@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..core.finding import Finding, Status, count, sentence, worst
 
 # Keys that Ansible adds to a result and that say nothing of the work.
 _NOISE = {
-    "ansible_loop_var", "ansible_facts", "ansible_no_log", "changed", "deprecations", "diff", "exception", "failed",
+    "ansible_loop_var", "ansible_facts", "ansible_no_log", "censored", "changed", "deprecations", "diff", "exception", "failed",
     "findings", "hint", "invocation", "item", "module_stderr", "module_stdout", "msg", "results", "skipped",
     "skip_reason", "summary", "unreachable", "warnings", "error", "evidence", "_ansible_no_log",
 }
@@ -54,7 +54,7 @@ def read_results(results: Any, *, area: str, procedure: str, subject: str) -> Ev
     for result in _flatten(results):
         if result.get("gated"):
             continue
-        own = [Finding.from_dict(finding) for finding in result.get("findings") or ()]
+        own = [_read_finding(finding, f"{area}.{procedure}", _subject(result, subject)) for finding in _given(result)]
         findings.extend(own)
         changed |= bool(result.get("changed"))
         if result.get("unreachable") or (result.get("failed") and not any(
@@ -64,6 +64,20 @@ def read_results(results: Any, *, area: str, procedure: str, subject: str) -> Ev
         if kept and not result.get("failed") and not result.get("unreachable"):
             values.append(kept)
     return Evidence(tuple(findings), changed, tuple(values))
+
+
+def _given(result: Mapping[str, Any]) -> Sequence[Any]:
+    findings = result.get("findings") or ()
+    return findings if isinstance(findings, Sequence) and not isinstance(findings, (str, bytes)) else (findings,)
+
+
+def _read_finding(data: Any, check: str, subject: str) -> Finding:
+    """Modules of others may call something else "findings"; what cannot be read is not known, and not an end of the work."""
+    try:
+        return Finding.from_dict(data)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        return Finding(check, subject, Status.UNKNOWN, f"a finding could not be read: {type(error).__name__}: {error}",
+                       hint="Give the results of modules of evenkeel.ops, or findings of their shape")
 
 
 def _flatten(results: Any) -> Iterator[Mapping[str, Any]]:

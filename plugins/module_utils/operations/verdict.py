@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -44,7 +45,8 @@ def judge_run(findings: Sequence[Finding], policy: VerdictPolicy) -> Verdict:
     share = 100 * good / len(findings) if findings else 0.0
     word = "healthy" if findings and share >= policy.healthy else "degraded" if findings and share >= policy.degraded \
         else "unhealthy"
-    return Verdict(word, round(share, 1), good, len(findings))
+    # Rounded down, so that 94.96 does not read as the 95 that it is short of.
+    return Verdict(word, math.floor(share * 10) / 10, good, len(findings))
 
 
 def stopped_by(findings: Iterable[Finding], fail_on: Sequence[str]) -> list[Finding]:
@@ -54,6 +56,7 @@ def stopped_by(findings: Iterable[Finding], fail_on: Sequence[str]) -> list[Find
     """
     unknown = [word for word in fail_on if word not in ("warn", "fail", "unknown")]
     if unknown:
-        raise InvalidOption(f"fail_on: {unknown[0]!r} is none of warn, fail, unknown")
+        raise InvalidOption(f"fail_on: {unknown[0]!r} is none of warn, fail, unknown",
+                            hint="List the statuses that are to end the procedure, such as [fail, unknown]")
     return sorted((finding for finding in findings if finding.status.value in fail_on),
                   key=lambda finding: -finding.status.rank)
