@@ -25,7 +25,7 @@ SYSTEMS = ("aeon_nova", "cronos_ai", "neuron", "skafu")
 ENVIRONMENTS = ("development", "staging", "production")
 AREAS = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "operations")
 INVENTORIES = [f"{system}/{environment}" for system in SYSTEMS for environment in ENVIRONMENTS]
-TRACE = re.compile(r"\b(?:AN-[OD]|CR|NE|SK|D)-\d+\b")
+TRACE = re.compile(r"(?<![\w-])(?:AN-[OD]|CR|NE|SK|D)-\d+\b")
 # What a run hands to a role itself, so that no inventory needs to.
 GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs"}
 # Words that no policy holds: they say where something is.
