@@ -33,8 +33,9 @@ WITH building AS MATERIALIZED (
       LEFT JOIN pg_attribute ta ON ta.attrelid = k.indrelid AND ta.attnum = k.indkey[a.attnum - 1] AND k.indkey[a.attnum - 1] > 0
 ), widths AS MATERIALIZED (
     SELECT c.indexrelid,
-           sum(CASE WHEN c.attlen > 0 THEN c.attlen ELSE s.avg_width END * (1 - coalesce(s.null_frac, 0)))::float8 AS key_bytes,
-           bool_and(c.attlen > 0 OR s.avg_width IS NOT NULL) AS known, bool_or(coalesce(s.null_frac, 0) > 0) AS nulls,
+           sum(CASE WHEN c.attlen > 0 THEN c.attlen ELSE s.avg_width END)::float8 AS key_bytes,
+           bool_and(c.attlen > 0 OR s.avg_width IS NOT NULL) AS known,
+           CASE WHEN count(*) = 1 THEN max(s.null_frac) END::float8 AS null_share,
            -- Negative: a share of the rows. The product over the columns is an upper bound.
            sum(ln(greatest(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * k.reltuples ELSE s.n_distinct END, 1)))::float8 AS ln_distinct,
            bool_and(s.n_distinct IS NOT NULL) AS distinct_known
@@ -51,7 +52,7 @@ SELECT k.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, form
        coalesce(substring(array_to_string(k.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 0) AS fillfactor,
        coalesce(array_to_string(k.reloptions, ' ') !~ 'deduplicate_items=(off|false|no|0)', true) AND NOT k.indisunique
            AND k.indnkeyatts = k.indnatts AS deduplicated,
-       CASE WHEN w.known THEN w.key_bytes + CASE WHEN w.nulls THEN 8 ELSE 0 END END AS key_bytes,
+       CASE WHEN w.known THEN w.key_bytes END AS key_bytes, coalesce(w.null_share, 0) AS null_share,
        CASE WHEN w.distinct_known THEN w.ln_distinct END AS ln_distinct,
        EXISTS (SELECT FROM pg_index o JOIN pg_class oc ON oc.oid = o.indexrelid
                 WHERE NOT (k.indisvalid AND k.indisready) AND o.indrelid = k.indrelid AND o.indexrelid <> k.indexrelid
@@ -75,7 +76,7 @@ class Index:
 
     ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``rows`` is
     pg_class.reltuples of the index, -1 where unknown; ``key_bytes`` the mean width of its columns, None where there are no
-    statistics; ``ln_distinct`` the logarithm of the product of its columns' distinct values. ``has_twin``: it is invalid,
+    statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of its columns' distinct values. ``has_twin``: it is invalid,
     named as REINDEX CONCURRENTLY names its intermediate copies, and the index that it is a copy of is there.
     ``measured_percent``: bloat as pgstatindex saw it.
     """
@@ -97,6 +98,7 @@ class Index:
     fillfactor: int = 0
     deduplicated: bool = False
     key_bytes: float | None = None
+    null_share: float = 0
     ln_distinct: float | None = None
     has_twin: bool = False
     building: bool = False
@@ -126,13 +128,18 @@ class Index:
         space = (self.block - _PAGE_OVERHEAD) * self.packing
         filled = self.rows * key
         if deduplicate and self.deduplicated and self.ln_distinct is not None and self.rows > 0:
-            distinct = min(math.exp(min(self.ln_distinct, 700)), self.rows)
-            per_key = self.rows / distinct
-            if per_key >= 2:
-                in_one_entry = max((self.block / 6 - key) / _ROW_POINTER, 1)
-                filled = distinct * (per_key * _ROW_POINTER + math.ceil(per_key / in_one_entry) * key)
+            nulls = self.rows * self.null_share
+            distinct = min(math.exp(min(self.ln_distinct, 700)), self.rows - nulls)
+            filled = self._shared(self.rows - nulls, distinct, key) + self._shared(nulls, min(nulls, 1), key)
         leaves = math.ceil(filled / space) if filled else 0
         return 1 + leaves + math.ceil(leaves * (key + 8) / space)  # the metapage, and one entry above for each leaf
+
+    def _shared(self, rows: float, distinct: float, key: int) -> float:
+        """Bytes of so many rows of so many keys, where rows of one key share entries."""
+        if not distinct or rows / distinct < 2:
+            return rows * key
+        in_one_entry = max((self.block / 6 - key) / _ROW_POINTER, 1)
+        return rows * _ROW_POINTER + distinct * math.ceil(rows / distinct / in_one_entry) * key
 
     def bloat_percent(self, *, deduplicate: bool) -> float | None:
         """The share of it that a rebuild would give back, by estimate."""

@@ -42,7 +42,8 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.
        coalesce(age(t.relfrozenxid), 0) AS toast_xid_age, coalesce(mxid_age(t.relminmxid), 0) AS toast_multixact_age,
        coalesce(greatest(c.reltuples, 0) * (28 + w.width) * 100
                 / coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 100), 0)::bigint AS needed_bytes,
-       CASE WHEN c.relkind = 'p' THEN (SELECT sum(greatest(k.reltuples, 0)) FROM pg_inherits h JOIN pg_class k ON k.oid = h.inhrelid
+       CASE WHEN c.relkind = 'p' THEN (SELECT sum(greatest(k.reltuples, pg_stat_get_live_tuples(k.oid), 0))
+                                         FROM pg_inherits h JOIN pg_class k ON k.oid = h.inhrelid
                                         WHERE h.inhparent = c.oid)::float8 END AS partitions_rows,
        pg_has_role(c.relowner, 'USAGE') OR s.owns_database AND NOT c.relisshared {maintain} AS allowed, s.standby
   FROM pg_class c CROSS JOIN settings s
