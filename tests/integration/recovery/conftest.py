@@ -20,10 +20,10 @@ SHOP = (
     "INSERT INTO customers SELECT g, 'customer ' || g, nullif(g % 3, 0)::text FROM generate_series(1, 2000) g",
     "CREATE TABLE orders (id bigserial PRIMARY KEY, customer_id bigint REFERENCES customers, total numeric(12,2), placed timestamptz)"
     " PARTITION BY RANGE (placed)".replace("PRIMARY KEY,", "NOT NULL,", 1),
-    "CREATE TABLE orders_2025 PARTITION OF orders FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')",
-    "CREATE TABLE orders_2026 PARTITION OF orders FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    "CREATE TABLE orders_2025 PARTITION OF orders FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2026-01-01 00:00+00')",
+    "CREATE TABLE orders_2026 PARTITION OF orders FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2027-01-01 00:00+00')",
     "INSERT INTO orders (customer_id, total, placed)"
-    " SELECT 1 + g % 2000, g / 7.0, timestamptz '2025-06-01' + g * interval '1 hour' FROM generate_series(1, 8000) g",
+    " SELECT 1 + g % 2000, g / 7.0, timestamptz '2025-06-01 00:00+00' + g * interval '1 hour' FROM generate_series(1, 8000) g",
     "CREATE INDEX ON orders (customer_id)",
     'CREATE TABLE "odd ""name"" %s {x}" ("a \'b" int, "sel%ect" text)',
     'INSERT INTO "odd ""name"" %s {x}" VALUES (1, NULL), (2, \'\'), (NULL, NULL)',
