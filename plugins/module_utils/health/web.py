@@ -153,8 +153,8 @@ def next_hop(request: WebRequest, status: int, location: str) -> WebRequest:
     """
     try:
         url = read_url(urljoin(str(request.url), location), option="Location")
-    except InvalidOption as error:
-        raise Refused(f"{request.url.shown} redirects to where no probe goes: {error.message}",
+    except (InvalidOption, ValueError) as error:
+        raise Refused(f"{request.url.shown} redirects to where no probe goes: {getattr(error, 'message', error)}",
                       hint="See what the service sends as Location") from error
     if request.url.secure and not url.secure:
         raise Refused(f"{request.url.shown} redirects from https to {url.shown}",

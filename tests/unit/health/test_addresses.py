@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which addresses a redirect must not reach."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.addresses import forbidden_address
+
+
+@pytest.mark.parametrize("address", [
+    "169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::1%eth0", "febf::1", "fd00:ec2::254", "fd00:ec2::23",
+    "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe",
+    "::169.254.169.254", "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::ffff:100.100.100.200",
+    "2001:0:4136:e378:8000:63bf:5601:5601",
+])
+def test_link_local_and_metadata_addresses_are_forbidden_in_every_form(address):
+    assert forbidden_address(address)
+
+
+@pytest.mark.parametrize("address", [
+    "127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "169.253.255.255", "169.255.0.1", "100.100.100.201", "fec0::1",
+    "2001:db8::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1",
+])
+def test_other_addresses_are_not(address):
+    assert forbidden_address(address) is None
+
+
+@pytest.mark.parametrize("address", ["", "localhost", "169.254.169.254.nip.io", "0xa9fea9fe"])
+def test_what_cannot_be_read_is_forbidden(address):
+    assert forbidden_address(address) == "no address"
