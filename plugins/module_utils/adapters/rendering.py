@@ -74,7 +74,7 @@ def certificate_chart(certificates: Sequence[dict[str, Any]], *, most: int = 15)
         return ""
     colors = {"pass": PASS, "warn": WARN, "fail": FAIL, "unknown": UNKNOWN}
     chart = pygal.HorizontalBar(**_look(height=70 + 34 * len(shown), colors=(PASS,)), show_legend=False,
-                                y_labels_major_count=4, show_minor_y_labels=False)
+                                x_labels_major_count=4, show_minor_x_labels=False)
     chart.x_labels = [f"{_short(str(row.get('source') or row.get('subject')))}  {row['days_left']:.0f} d" for row in reversed(shown)]
     chart.value_formatter = lambda days: f"{days:.0f} d"
     chart.add("days left", [{"value": row["days_left"], "color": colors.get(row.get("status", "pass"), INK)} for row in reversed(shown)])
@@ -89,8 +89,8 @@ def drill_chart(drills: Sequence[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(phase["name"] for drill in drills for phase in drill["phases"]))
     palette = ("#38618c", "#35a7a0", "#8a5fa8", "#c98a00", "#7a8590", "#b3382c")
     chart = pygal.HorizontalStackedBar(
-        **_look(height=110 + 44 * len(drills), colors=palette), show_legend=True, legend_at_bottom=True,
-        legend_at_bottom_columns=min(3, len(names)), y_labels_major_count=4, show_minor_y_labels=False)
+        **_look(height=110 + 44 * len(drills), colors=palette), show_legend=True, legend_at_bottom=True, legend_box_size=10,
+        legend_at_bottom_columns=len(names), truncate_legend=-1, x_labels_major_count=4, show_minor_x_labels=False)
     chart.x_labels = [_short(str(drill["plan"])) for drill in reversed(drills)]
     chart.value_formatter = format_duration
     for name in names:
