@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..core.errors import OpsError, TimedOut, Unreachable
+from ..core.errors import OpsError, TimedOut, ToolMissing, Unreachable
 from ..core.quantities import format_duration
 from .starttls import ask_for_tls, time_left
 from .x509 import trust_locations, unusable_trust
@@ -71,6 +71,7 @@ class Tls:
         """The newest protocol older than ``below`` that the server still agrees to, None where it refuses them all.
 
         :raises Unreachable, TimedOut: when it cannot be asked
+        :raises ToolMissing: when the OpenSSL of this host was built without the older protocols
         """
         names = list(_VERSIONS)
         older = names[: names.index(below)]
@@ -82,6 +83,9 @@ class Tls:
         except (ssl.SSLError, ConnectionError, EOFError) as error:
             if isinstance(error, ConnectionRefusedError):
                 raise _no_tls(error, starttls) from error
+            if getattr(error, "reason", None) == "NO_PROTOCOLS_AVAILABLE":  # it was we who could not
+                raise ToolMissing(f"the OpenSSL of this host ({ssl.OPENSSL_VERSION}) does not speak {older[-1]}",
+                                  hint="Run the check from another host, or set refuse_older to false") from error
             return None  # an alert or a closed connection is how servers turn a protocol down
         except OSError as error:
             raise _no_tls(error, starttls) from error

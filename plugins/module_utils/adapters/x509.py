@@ -4,8 +4,8 @@
 
 Path validation is OpenSSL's (through pyOpenSSL), because that is what curl, libpq and Python themselves decide by, and
 because it says which fault it found. cryptography's own verifier enforces the profile of the public web, which private
-authorities rarely meet, and names no cause. Both libraries and service-identity are imported when first needed: a run
-over healthy endpoints needs neither of the last two.
+authorities rarely meet, and names no cause. The libraries are imported when first needed: cryptography, a tenth of a
+second, while handshakes are under way, and pyOpenSSL and service-identity not at all for a run over healthy endpoints.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
 
-try:
+if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-except ImportError:  # told when something is to be read
-    x509 = None
 
 # No certificate store comes near; a log file that matches a pattern by accident may.
 _MOST_BYTES = 16 * 2**20
@@ -185,9 +183,15 @@ def unusable_trust(ca_cert: str | None) -> Damaged:
                    hint="Name a readable PEM file with the certificates of the authorities to trust")
 
 
+@lru_cache(maxsize=1)
 def _require() -> None:
-    if x509 is None:
-        raise LibraryMissing("cryptography")
+    global x509, InvalidSignature, UnsupportedAlgorithm, Encoding, PublicFormat
+    try:
+        from cryptography import x509
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    except ImportError as error:
+        raise LibraryMissing("cryptography") from error
 
 
 def _content(path: str) -> bytes:

@@ -76,18 +76,17 @@ def observe(sources: Iterable[Source], reader: Reader, prober: Prober, clock: Cl
     sources = list(sources)
     endpoints = [source for source in sources if source.host is not None]
     observer = _Observer(reader, prober, clock, effort)
-    looks: Iterator[_Look] = iter(())
-    if endpoints:
-        with ThreadPoolExecutor(max_workers=min(effort.concurrency, len(endpoints))) as pool:
-            looks = iter(list(pool.map(observer.look, endpoints)))
     observations: list[Observation] = []
-    for source in sources:
-        if source.host is not None:
-            observations.append(observer.endpoint(source, next(looks)))
-        elif source.file is not None:
-            observations.append(observer.file(source, source.file, source.subject))
-        else:
-            observations.extend(observer.folder(source))
+    with ThreadPoolExecutor(max_workers=min(effort.concurrency, len(endpoints) or 1)) as pool:
+        # In the order of the sources, and as they come in: what has been shown is read while others still shake hands.
+        looks = pool.map(observer.look, endpoints)
+        for source in sources:
+            if source.host is not None:
+                observations.append(observer.endpoint(source, next(looks)))
+            elif source.file is not None:
+                observations.append(observer.file(source, source.file, source.subject))
+            else:
+                observations.extend(observer.folder(source))
     return observations
 
 
