@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -11,9 +12,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, NotFound, TimedOut, ToolMissing
 from ..core.quantities import format_duration
@@ -82,15 +85,17 @@ class Commands:
         """
         began = time.monotonic()
         process = self.start(argv, env=env, cwd=cwd, user=user, stdin=subprocess.PIPE if stdin is not None else None)
+        if stdin is not None:
+            # In a thread: a communicate() that timed out once does not go on writing (CPython, Popen._communicate).
+            threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
+            process.stdin = None
         try:
-            pending: str | None = stdin
             while True:
                 left = timeout - (time.monotonic() - began)
                 try:
-                    stdout, stderr = process.communicate(pending, timeout=max(0.0, min(left, 0.5 if watch else left)))
+                    stdout, stderr = process.communicate(timeout=max(0.0, min(left, 0.5 if watch else left)))
                     break
                 except subprocess.TimeoutExpired as error:
-                    pending = None
                     if time.monotonic() - began >= timeout:
                         raise TimedOut(
                             f"{os.path.basename(argv[0])} was ended: it ran longer than {format_duration(timeout)}",
@@ -169,6 +174,11 @@ def end_group(process: subprocess.Popen, *, grace: float = 5.0) -> None:
         if stream:
             stream.close()
     process.poll()
+
+
+def _feed(stream: IO[str], text: str) -> None:
+    with contextlib.suppress(OSError), stream:  # the program may end without having read all
+        stream.write(text)
 
 
 def _group_of(user: str) -> int:
