@@ -16,15 +16,15 @@ from .facts import Certificate, Observation
 from .policy import PROTOCOLS
 
 _CHAIN = {
-    "incomplete chain": ("Its issuer, {issuer}, was not sent along and is not trusted",
+    "incomplete chain": ("its issuer, {issuer}, was not sent along and is not trusted",
                          "Add the intermediate certificates to the file that the server sends, its own first; if the issuer is "
                          "a root of your own, name it in ca_cert"),
-    "unknown authority": ("No trusted authority stands behind it; the path ends at {at}",
+    "unknown authority": ("no trusted authority stands behind it; the path ends at {at}",
                           "Name the authority in ca_cert if it is yours; else get a certificate from one that clients trust, "
                           "or send the intermediate that is missing above"),
-    "expired": ("The authority {at} in its path has expired", "Replace the intermediate certificate with its current issue"),
-    "not yet valid": ("The authority {at} in its path is not valid yet", "Compare the clock of this host (timedatectl)"),
-    "bad signature": ("The signature on {at} was not made by its issuer", "Install the intermediate that belongs to this "
+    "expired": ("the authority {at} in its path has expired", "Replace the intermediate certificate with its current issue"),
+    "not yet valid": ("the authority {at} in its path is not valid yet", "Compare the clock of this host (timedatectl)"),
+    "bad signature": ("the signature on {at} was not made by its issuer", "Install the intermediate that belongs to this "
                       "certificate; if it does, the certificate was altered: have it issued again"),
     "not an authority": ("{at} is used as an authority and is none", "Send the intermediate that really issued the certificate"),
 }
