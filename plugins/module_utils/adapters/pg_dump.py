@@ -117,6 +117,8 @@ class DumpClient:
 def _in_our_words(error: CommandFailed) -> OpsError:
     said = str(error.evidence.get("stderr", ""))
     for pattern, kind, hint in _SAID:
-        if re.search(pattern, said):
-            return kind(error.message, hint=hint, evidence=error.evidence)
+        # Of several complaints the cause comes first; the last is only that a worker is gone.
+        line = next((line for line in said.splitlines() if re.search(pattern, line)), None)
+        if line:
+            return kind(f"The dump failed: {line}", hint=hint, evidence=error.evidence)
     return error
