@@ -92,7 +92,8 @@ def test_bloat_shows_after_a_vacuum_and_is_gone_after_the_rebuild(run_module, da
 
 def test_the_estimate_is_what_the_server_builds(session):
     session.run("CREATE TABLE shapes (id int, tenth int, word text, maybe int, big numeric)")
-    session.run("INSERT INTO shapes SELECT g, g % 10, md5(g::text), nullif(g % 2, 0) * g, g::numeric * 1e20 FROM generate_series(1, 200000) g")
+    session.run("INSERT INTO shapes SELECT g, g % 10, md5(g::text), nullif(g % 2, 0) * g, g::numeric * 1e20 "
+                "FROM generate_series(1, 200000) g")
     for columns in ("id", "tenth", "word", "maybe", "id, word", "upper(word)", "(tenth) WITH (deduplicate_items = off)"):
         session.run(f"CREATE INDEX ON shapes {columns if columns.startswith('(tenth)') else '(' + columns + ')'}")
     session.run("CREATE INDEX ON shapes (id) WITH (fillfactor = 50)")
@@ -132,7 +133,8 @@ def test_an_invalid_index_is_rebuilt_and_one_that_cannot_be_is_told_each_time(ru
         session.run("CREATE UNIQUE INDEX CONCURRENTLY twice ON t (v)")
     assert invalid(session) == ["twice"]
     failed = run_module("postgresql_reindex", login(database, policy=REINDEX))
-    assert failed["changed"] is False and failed["findings"][0]["status"] == "fail" and "(v)=(1) is duplicated" in failed["findings"][0]["message"]
+    assert failed["changed"] is False and failed["findings"][0]["status"] == "fail"
+    assert "(v)=(1) is duplicated" in failed["findings"][0]["message"]
     assert invalid(session) == ["twice"]  # and no copy of it
     session.run("DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
     assert run_module("postgresql_reindex", login(database, policy=REINDEX))["changed"] is True

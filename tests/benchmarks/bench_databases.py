@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maintenance of 400 tables of equal size, 20 of them sick, against PostgreSQL's own vacuumdb and reindexdb.
+
+Compared is the work inside one Python process that calls the module's ``run`` (Python's start-up is in neither figure; those
+programs have next to none); the time of the whole module process is printed beside.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request
+from ansible_collections.evenkeel.ops.plugins.modules import postgresql_reindex, postgresql_vacuum
+
+from tests.benchmarks.harness import Row, seconds
+from tests.conftest import ROOT
+from tests.testbed.postgres import installations, running_server
+
+TABLES, SICK, ROWS, REPETITIONS = 400, 20, 30000, 3
+DEFAULTS = yaml.safe_load((ROOT / "roles" / "databases" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+NAMES = [f"sick_{number:03}" for number in range(SICK)]
+
+
+def rows() -> Iterator[Row]:
+    """Four rows; each checks that what it measures did what it should."""
+    newest = max(installations(), key=lambda one: one.major)
+    with running_server(newest, settings={"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}) as (_server, target), \
+            target.client_environment() as environment, postgres.connect(target) as session:
+        bench = _Bench(session, target, newest, environment)
+        bench.build()
+        yield bench.first_run("vacuum of 20 of 400 tables", postgresql_vacuum, "vacuum", bench.sicken,
+                              lambda: bench.program("vacuumdb", "-j2", "-z", *bench.named()), 20)
+        yield bench.first_run("rebuild of the indexes of 20 of 400 tables", postgresql_reindex, "reindex", bench.bloat,
+                              lambda: bench.program("reindexdb", "-j2", "--concurrently", *bench.named()), 40)
+        yield from bench.second_run()
+
+
+class _Bench:
+    def __init__(self, session, target, installation, environment) -> None:
+        self.session, self.target, self.installation, self.environment = session, target, installation, environment
+
+    def build(self) -> None:
+        self.session.set("search_path", "public")
+        self.session.run("CREATE EXTENSION pgstattuple")
+        for number in range(TABLES - SICK):
+            self._table(f"well_{number:03}")
+        self.sicken()
+        self.session.run("VACUUM ANALYZE")
+
+    def _table(self, name: str) -> None:
+        self.session.run(f"CREATE TABLE {name} (id int, v text, PRIMARY KEY (id, v))")
+        self.session.run(f"INSERT INTO {name} SELECT g, md5(g::text) FROM generate_series(1, {ROWS}) g")
+        self.session.run(f"CREATE INDEX ON {name} (v)")
+
+    def sicken(self) -> None:
+        """Twenty tables of which four rows of five are dead."""
+        for name in NAMES:
+            self.session.run(f"DROP TABLE IF EXISTS {name}")
+            self._table(name)
+            self.session.run(f"DELETE FROM {name} WHERE id % 5 <> 0")
+        self.session.run("SELECT pg_stat_force_next_flush()")
+        self.session.run("CHECKPOINT")
+
+    def bloat(self) -> None:
+        """The same, vacuumed: forty indexes that are mostly air."""
+        self.sicken()
+        for name in NAMES:
+            self.session.run(f"VACUUM ANALYZE {name}")
+        self.session.run("CHECKPOINT")
+
+    def named(self) -> list[str]:
+        return [f"--table=public.{name}" for name in NAMES]
+
+    def program(self, name: str, *arguments: str) -> None:
+        subprocess.run([self.installation.program(name), *arguments], env={**self.environment, "LC_ALL": "C.UTF-8"}, check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def options(self, policy: str) -> dict[str, Any]:
+        return {"login_host": self.target.host, "login_port": self.target.port, "login_user": self.target.user,
+                "login_password": self.target.password, "login_db": self.target.database, "ssl_mode": "prefer", "ca_cert": None,
+                "connect_timeout": 10, "policy": DEFAULTS["databases_maintenance"][policy], "time_budget": "30m",
+                "connection_budget": 2, "lock_timeout": "5s"}
+
+    def process(self, module, policy: str) -> None:
+        """The whole module, in a process of its own."""
+        subprocess.run([sys.executable, "-m", "tests.testbed.module", module.__name__.rpartition(".")[2]], cwd=ROOT, check=True,
+                       input=json.dumps({"ANSIBLE_MODULE_ARGS": {**self.options(policy), "_ansible_remote_tmp": "/tmp"}}), text=True,
+                       stdout=subprocess.DEVNULL)
+
+    def first_run(self, work: str, module, policy: str, prepare: Callable[[], None], theirs: Callable[[], None], expected: int) -> Row:
+        ours_seconds, their_seconds = [], []
+        for _ in range(REPETITIONS):
+            prepare()
+            answers = []
+            ours_seconds.append(seconds(lambda answers=answers: answers.append(module.run(Request(self.options(policy))))))
+            relations = answers[0].values["relations"]
+            if len(relations) != expected or {entry["status"] for entry in relations} != {"done"} \
+                    or any("well" in entry["relation"] for entry in relations):
+                raise AssertionError(f"{work}: {answers[0].summary}")
+            prepare()
+            their_seconds.append(seconds(theirs))
+            after = module.run(Request(self.options(policy)))
+            if after.values["relations"]:
+                raise AssertionError(f"{work}: the peer left {after.summary} to do")
+        prepare()
+        whole = seconds(lambda: self.process(module, policy))
+        ours, peer = statistics.median(ours_seconds), statistics.median(their_seconds)
+        return Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", ours / peer, 1.15, False,
+                   f"run() {ours:.2f}, whole module process {whole:.2f}; peer on exactly those 20 tables {peer:.2f}")
+
+    def second_run(self) -> Iterator[Row]:
+        """Nothing is to be done any more."""
+        modules = ((postgresql_vacuum, "vacuum"), (postgresql_reindex, "reindex"))
+        for module, policy in modules:
+            module.run(Request(self.options(policy)))
+
+        def ours() -> None:
+            for module, policy in modules:
+                if module.run(Request(self.options(policy))).changed:
+                    raise AssertionError(f"{policy} found something to do")
+
+        def theirs() -> None:
+            self.program("vacuumdb", "-j2", "-z")
+            self.program("reindexdb", "-j2", "--concurrently")
+
+        pairs = [(seconds(ours), seconds(theirs)) for _ in range(REPETITIONS)]
+        mine, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+        whole = seconds(lambda: [self.process(module, policy) for module, policy in modules])
+        yield Row("the same 400 tables again, nothing to do", "vacuumdb -j2 -z and reindexdb -j2 --concurrently of all",
+                  peer / mine, 15, True, f"two run() {mine:.3f}, two whole module processes {whole:.2f}; peer {peer:.2f}")
+        yield Row("the same, with Python's start-up twice", "the same", peer / whole, None, True, f"{whole:.2f}; peer {peer:.2f}")
