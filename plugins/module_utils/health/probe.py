@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.clock import Clock
-from ..core.errors import Busy, InvalidOption, LibraryMissing, OpsError, Refused
+from ..core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, OpsError, Refused
 from ..core.quantities import format_duration
 from .expectations import Complaint
 from .observe import Network, observe
@@ -64,9 +64,8 @@ async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock
         for target in work:  # shared: whoever is free takes the next
             taken[target.name].append(await probe(target, network, clock=clock, sleep=sleep))
 
-    async with asyncio.TaskGroup() as group:
-        for _worker in range(min(pace.concurrency, pace.samples * len(targets))):
-            group.create_task(take())
+    # gather and not a TaskGroup: an interruption comes through as itself.
+    await asyncio.gather(*(take() for _worker in range(min(pace.concurrency, pace.samples * len(targets)))))
     return taken
 
 
@@ -104,6 +103,8 @@ async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[floa
         return 0.0, (Complaint(
             f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}", None,
             format_duration(target.timeout), "See whether the service is overloaded or a firewall swallows packets"),), True
+    except Interrupted:
+        raise
     except OpsError as error:
         again = None if isinstance(error, _OURS) else not isinstance(error, Refused)
         return 0.0, (Complaint(error.message, hint=error.hint),), again

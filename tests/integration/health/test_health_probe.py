@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import trustme
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
+from tests.conftest import ROOT
 from tests.testbed.dns import serve_dns
 from tests.testbed.http import Response, serve_http
 from tests.testbed.postgres import free_port
@@ -240,6 +245,33 @@ def test_bad_options_are_told_before_anything_is_probed(run_module, web):
         answer = run_module("health_probe", options)
         assert answer["failed"] and said in answer["msg"], answer
     assert web.connections == before
+
+
+@pytest.mark.parametrize("library, target", [
+    ("dns", {"kind": "dns", "host": "shop.test", "resolver": "127.0.0.1:9"}),
+    ("psycopg", {"kind": "postgresql", "host": "127.0.0.1", "port": 9}),
+])
+def test_a_library_that_is_missing_makes_its_target_unknown_and_no_other(run_module, web, tmp_path: Path, library, target):
+    (tmp_path / f"{library}.py").write_text("raise ImportError")
+    answer = run_module("health_probe", {"targets": [{"name": "t", **target}, {"name": "ok", "url": f"{web.url}/ok"}]},
+                        env={"PYTHONPATH": str(tmp_path)})
+    assert [finding["status"] for finding in answer["findings"]] == ["unknown", "pass"]
+    assert "pip install" in answer["findings"][0]["hint"]
+
+
+def test_a_run_that_is_told_to_stop_ends_at_once_and_says_so(web):
+    options = {"ANSIBLE_MODULE_ARGS": {"targets": [{"name": f"t{number}", "url": f"{web.url}/hang"} for number in range(60)],
+                                       "defaults": {"timeout": "60s"}}}
+    before = web.connections
+    with subprocess.Popen([sys.executable, "-m", "tests.testbed.module", "health_probe"], cwd=ROOT, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(json.dumps(options))
+        process.stdin.close()
+        wait_until(lambda: web.connections >= before + 50, deadline=Deadline(SystemClock(), 30), what="the probes to hang")
+        process.terminate()
+        answer = json.loads(process.stdout.read())
+        assert "Traceback" not in process.stderr.read()
+    assert answer["failed"] and answer["error"] == "Interrupted"
 
 
 def test_check_mode_probes_just_the_same(run_module, web):

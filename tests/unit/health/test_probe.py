@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, InvalidOption, LibraryMissing, Refused, Unreachable
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, Refused, Unreachable
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe, probe_all
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
@@ -77,8 +77,8 @@ def test_a_refused_redirect_is_a_failure_that_no_retry_mends(clock):
 
 
 def test_an_interruption_is_no_result(clock):
-    with pytest.raises(KeyboardInterrupt):
-        sample(clock, [KeyboardInterrupt()])
+    with pytest.raises(Interrupted):
+        asyncio.run(probe_all(targets("a", "b"), ToldNetwork(clock, [None, Interrupted("SIGTERM")]), clock=clock, pace=Pace()))
 
 
 def test_rounds_go_over_all_targets_and_no_more_at_once_than_allowed(clock):

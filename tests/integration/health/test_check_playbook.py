@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""health.check as an operator runs it: probes, a record, a gate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
+
+from tests.testbed.http import serve_http
+
+NAME = "evenkeel.ops.health.check"
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """This machine in the group health."""
+    path = tmp_path / "hosts.yml"
+    path.write_text(json.dumps({"health": {"hosts": {"here": {
+        "ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}))
+    return path
+
+
+def recorded(tmp_path: Path) -> dict:
+    """The one record of the one run in the test's ledger."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    [record] = ledger.records(ledger.newest_run(system="unnamed", environment="unnamed"))
+    return record
+
+
+def test_healthy_services_pass_and_are_recorded(playbook, inventory, tmp_path):
+    with serve_http() as web:
+        done = playbook(NAME, inventory=inventory, variables={"health_targets": [
+            {"name": "shop", "url": f"{web.url}/ok", "latency_warn": "5s", "latency_fail": "5s"}],
+            "health_limits": {"shop": {"availability": {"fail": 99.5}}}, "health_samples": 2})
+        assert done.returncode == 0, done.stdout
+        assert len(web.requests) == 2
+    record = recorded(tmp_path)
+    assert record["status"] == "pass" and len(record["findings"]) == 2
+    [body] = record["body"]
+    assert body["services"][0]["availability"] == 100 and body["targets"][0]["name"] == "shop"
+
+
+def test_a_sick_service_closes_the_gate_and_is_recorded_without_secrets(playbook, inventory, tmp_path):
+    with serve_http() as web:
+        done = playbook(NAME, inventory=inventory, options=("-vvv",), variables={"health_targets": [
+            {"name": "shop", "url": f"{web.url}/status/503", "headers": {"Authorization": "Bearer s3cret-t0ken"}},
+            {"name": "-rf 100% \"'Größe", "url": f"{web.url}/ok"}]})
+    assert done.returncode == 2 and "HTTP status is 503, expected 200-299 (2 attempts)" in done.stdout
+    record = recorded(tmp_path)
+    assert record["status"] == "fail" and {finding["status"] for finding in record["findings"]} >= {"fail", "pass"}
+    assert "s3cret" not in json.dumps(record) and "s3cret" not in done.stdout
+
+
+def test_a_policy_that_makes_no_sense_is_recorded_as_unknown(playbook, inventory, tmp_path):
+    done = playbook(NAME, inventory=inventory, variables={"health_targets": [{"name": "shop", "url": "shop.example.com"}]})
+    assert done.returncode == 2 and "no http or https URL" in done.stdout
+    record = recorded(tmp_path)
+    assert record["status"] == "unknown" and "https://host:port/path" in record["findings"][0]["hint"]
