@@ -180,6 +180,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import D
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.database import DatabaseDrill, source_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import (
     Subject,
+    check_room,
     choose,
     last_passed,
     not_due,
@@ -224,12 +225,14 @@ def run(request: Request) -> Outcome:
     known = not_due(earlier, backup, policy, request.clock.now())
     if known:
         return Outcome(findings=known.findings, values={"drill": known.drill})
+    scratch = Path(request["scratch_dir"])
     make = _subject(request, backup, policy, Deadline(request.clock, timeout))
     if request.check_mode:
-        return Outcome(changed=True, summary=f"{backup.plan}/{backup.id} would be restored below {request['scratch_dir']}",
+        check_room(backup, scratch, storage.free_bytes(scratch))
+        return Outcome(changed=True, summary=f"{backup.plan}/{backup.id} would be restored below {scratch}",
                        values={"drill": planned(backup, policy, request.clock.now())})
-    scratch = Path(request["scratch_dir"])
     swept = [f"Removed what a drill that was killed had left: {path}" for path in sweep(scratch, request.clock)]
+    check_room(backup, scratch, storage.free_bytes(scratch))
     done = run_drill(backup, policy, make, scratch, request.clock)
     return Outcome(changed=True, findings=done.findings, values={"drill": done.drill}, warnings=[*swept, *done.notes])
 

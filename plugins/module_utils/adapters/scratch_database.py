@@ -78,12 +78,14 @@ class ScratchDatabase:
     def check_folder(self, folder: str | os.PathLike[str]) -> None:
         """See to it that a server can live below ``folder``.
 
-        :raises InvalidOption: where its path is too long for a socket
+        :raises InvalidOption: where it does not exist, or its path is too long for a socket
         :raises AccessDenied: where the account that the server runs as cannot pass through
         """
         if len(os.fsencode(folder)) + len("/evenkeel-drill-12345678/server") > _LONGEST_FOLDER:
             raise InvalidOption(f"scratch_dir: {os.fspath(folder)!r} is too long a path for a server's socket",
                                 hint=f"Choose a path of up to {_LONGEST_FOLDER - 31} bytes")
+        if not os.path.isdir(folder):
+            raise InvalidOption(f"scratch_dir: there is no folder {os.fspath(folder)!r}", hint="Create it, or mount what holds it")
         account = server_account()
         if account and self._commands.run(["test", "-x", str(folder)], timeout=10, user=account, cwd="/", check=False).returncode:
             raise AccessDenied(f"scratch_dir: the user {account}, whom the scratch server runs as, cannot pass through {folder}",

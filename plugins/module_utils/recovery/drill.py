@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from ..backups.repository import Backup, Repository, record_verification
 from ..core.clock import Clock, format_instant, parse_instant
-from ..core.errors import CommandFailed, Damaged, InvalidOption, NotFound, OpsError
+from ..core.errors import CommandFailed, Damaged, InvalidOption, NotFound, OpsError, StorageFailed
 from ..core.finding import Finding, Status
-from ..core.quantities import format_duration
+from ..core.quantities import format_duration, format_size
 from .judge import Comparison, judge_objectives, proof
 from .policy import DrillPolicy
 from .scratch import scratch_folder
@@ -109,6 +109,22 @@ def not_due(record: Mapping[str, Any] | None, newest: Backup, policy: DrillPolic
 def planned(backup: Backup, policy: DrillPolicy, now: datetime) -> dict[str, Any]:
     """The drill that would be."""
     return _drill(backup, policy, "planned", {}, _age(backup, now), None)
+
+
+def check_room(backup: Backup, scratch: Path, free: int) -> None:
+    """See to it that a drill does not fill the file system of a host that has other work to do.
+
+    What was backed up is as large as it was there, at the most; what has to be decoded first lies beside it meanwhile.
+
+    :raises StorageFailed: where there is less room than that
+    """
+    coded = sum(file.bytes for file in backup.manifest.files if file.coding) if backup.engine == "pg_dump" else 0
+    needed = (backup.manifest.source_bytes or backup.manifest.bytes) + coded
+    if free < needed:
+        raise StorageFailed(
+            f"{scratch} has {format_size(free)} free, and the drill of {backup.id} may need {format_size(needed)}",
+            hint="Nothing was begun: free space there, or choose another scratch_dir",
+            evidence={"path": str(scratch), "free_bytes": free, "needed_bytes": needed})
 
 
 def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subject], scratch: Path, clock: Clock) -> Drilled:

@@ -49,6 +49,45 @@ def test_an_archive_that_was_altered_fails(archived, drill, run_module, tmp_path
     assert status_of(run_module, tmp_path / "repository", archived["id"]) == "failed"
 
 
+def test_an_archive_cannot_write_outside_of_the_scratch_folder(archived, drill, tmp_path):
+    """Whoever can write the repository could forge both archive and manifest; the folder still holds."""
+    import hashlib
+    import io
+    import json
+    import tarfile
+
+    import zstandard
+
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        def add(name: str, **attributes) -> None:
+            member = tarfile.TarInfo(name)
+            for key, value in attributes.items():
+                setattr(member, key, value)
+            member.size = 4 if member.isreg() else 0
+            archive.addfile(member, io.BytesIO(b"evil"))
+
+        add("../../evil")
+        add(str(outside / "absolute"))
+        add("way", type=tarfile.SYMTYPE, linkname=str(outside))
+        add("way/through")
+    content = zstandard.compress(made.getvalue())
+    [stored] = Path(archived["path"], "data").iterdir()
+    stored.write_bytes(content)
+    manifest = Path(archived["path"], "manifest.json")
+    data = json.loads(manifest.read_text())
+    data["files"][0] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    if "plain_bytes" in data["files"][0]:
+        data["files"][0]["plain_bytes"] = len(made.getvalue())
+    data["source"]["members"] = 4
+    manifest.write_text(json.dumps(data))
+    answer = drill(plan="files")
+    assert answer.get("failed") or answer["drill"]["status"] != "pass", answer
+    assert list(outside.iterdir()) == []
+
+
 def test_a_file_that_comes_back_otherwise_is_named(archived, tmp_path):
     """What the comparison is worth: files that are changed after extraction are found."""
     from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands

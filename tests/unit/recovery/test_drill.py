@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,10 +15,18 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import (
     Damaged,
     InvalidOption,
     NotFound,
+    StorageFailed,
     ToolMissing,
 )
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Finding, Status
-from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import choose, last_passed, not_due, planned, run_drill
+from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import (
+    check_room,
+    choose,
+    last_passed,
+    not_due,
+    planned,
+    run_drill,
+)
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.judge import Comparison
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import DrillPolicy
 
@@ -176,6 +185,15 @@ def test_no_backup_and_a_newest_one_that_cannot_be_read_are_told(make_backup, re
     (backup.folder / "manifest.json").write_text("{")
     with pytest.raises(Damaged):
         choose(repository, plan="shop", id=None)
+
+
+def test_a_drill_that_would_fill_the_disk_is_not_begun(make_backup, tmp_path):
+    backup = make_backup()
+    backup = replace(backup, manifest=replace(backup.manifest, source_bytes=2**30))
+    check_room(backup, tmp_path, 2**30)
+    with pytest.raises(StorageFailed) as error:
+        check_room(backup, tmp_path, 2**30 - 1)
+    assert "1.0 GiB" in error.value.message and error.value.evidence["needed_bytes"] == 2**30
 
 
 def test_the_plan_of_a_drill_has_its_shape(make_backup, clock):
