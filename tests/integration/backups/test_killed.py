@@ -25,6 +25,7 @@ def begin(options):
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
     process.stdin.write(json.dumps(arguments))
     process.stdin.close()
+    process.stdin = None
     return process
 
 

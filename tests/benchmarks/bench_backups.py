@@ -1,0 +1,213 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups against the bare programs and community.postgresql. ``EVENKEEL_BENCH_SCALE=0.1`` scales sizes down for a trial.
+
+Whole runs of the module are measured, start-up included, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pg_dump import DumpPrograms
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget, connect
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_size
+
+from tests.benchmarks.harness import Row, seconds, side_by_side
+from tests.conftest import ROOT
+from tests.testbed import postgres
+
+SCALE = float(os.environ.get("EVENKEEL_BENCH_SCALE", "1"))
+GIB = 2**30
+_ROW_BYTES = 190
+# Text that compresses as a shop's data does: some words of a few, some digests.
+_FILL = ("INSERT INTO {table} SELECT n, md5(n::text) || md5((n * 7)::text), (ARRAY['pending','paid','shipped','returned'])[1 + n %% 4], "
+         "repeat('lorem ipsum dolor ', 3) || n, now() - n * interval '1 second', (n %% 9999) / 7.0 FROM generate_series(1, %s) n")
+
+
+def fill(target: PostgresTarget, size: float, *, tables: int = 8) -> None:
+    """A database of about ``size`` bytes of rows, in ``tables`` tables of one size."""
+    with connect(target) as session:
+        for number in range(tables):
+            names = {"table": ("public", f"orders_{number}")}
+            session.run("CREATE TABLE {table} (id bigint PRIMARY KEY, token text, state text, note text, at timestamptz, "
+                        "amount numeric)", names=names)
+            session.run(_FILL, (int(size / tables / _ROW_BYTES),), names=names)
+        session.run("VACUUM ANALYZE")
+        session.run("CHECKPOINT")
+
+
+def database(target: PostgresTarget, name: str, size: float) -> PostgresTarget:
+    """A new database of that size on the server."""
+    with connect(target) as session:
+        session.run("CREATE DATABASE {name}", names={"name": name})
+    inside = PostgresTarget(**{**target.__dict__, "database": name})
+    fill(inside, size)
+    return inside
+
+
+def module(name: str, options: dict, *, package: str = "evenkeel.ops", watch: bool = False) -> tuple[dict, int]:
+    """Run a module as Ansible does; its answer, and with ``watch`` the peak of the summed RSS of its process tree."""
+    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_keep_remote_files": False}}
+    argv = [sys.executable, "-m", "tests.testbed.module", name] if package == "evenkeel.ops" else [sys.executable, "-c", _THEIRS, name]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    peak = _Peak(process.pid) if watch else None
+    said, _ = process.communicate(json.dumps(arguments))
+    answer = json.loads([line for line in said.splitlines() if line.startswith("{")][-1])
+    if answer.get("failed"):
+        raise RuntimeError(answer["msg"])
+    return answer, peak.stop() if peak else 0
+
+
+_THEIRS = """
+import sys, json, importlib
+from ansible.module_utils import basic
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+_AnsibleCollectionFinder(paths=[])._install()
+basic._ANSIBLE_ARGS = sys.stdin.read().encode(); basic._ANSIBLE_PROFILE = "legacy"
+importlib.import_module("ansible_collections.community.postgresql.plugins.modules." + sys.argv[1]).main()
+"""
+
+
+class _Peak:
+    """Samples the resident memory of a process and all that it started, pages that several share counted in each."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._over = threading.Event()
+        self._largest = 0
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+
+    def _sample(self) -> None:
+        while not self._over.wait(0.02):
+            total = 0
+            with contextlib.suppress(psutil.Error):
+                for one in (self._process, *self._process.children(recursive=True)):
+                    with contextlib.suppress(psutil.Error):
+                        total += one.memory_info().rss
+            self._largest = max(self._largest, total)
+
+    def stop(self) -> int:
+        self._over.set()
+        self._thread.join()
+        return self._largest
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-bench-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def rows() -> Iterator[Row]:
+    """The rows of the logical backup, of the fingerprint and of memory, on every major that is here."""
+    for installation in sorted(postgres.installations(), key=lambda one: -one.major):
+        with postgres.running_server(installation, settings={"shared_buffers": "256MB", "max_wal_size": "4GB"}) as (_server, target), \
+                _folder() as folder:
+            yield from _dump_rows(database(target, "shop", 1.2 * GIB * SCALE), installation, folder)
+    with _folder() as folder:
+        newest = max(postgres.installations(), key=lambda one: one.major)
+        yield from _archive_memory(folder)
+        with postgres.running_server(newest, settings={"max_wal_size": "4GB"}) as (_server, target):
+            yield from _dump_memory(target, newest.folder, folder)
+
+
+def _dump_rows(shop: PostgresTarget, installation: postgres.Installation, folder: Path) -> Iterator[Row]:
+    major, bare = installation.major, folder / "bare"
+    sizes: dict[str, int] = {}
+    with connect(shop) as session:
+        size = session.value("SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'orders%%'", ())
+    work = f"logical backup of {format_size(float(size))}, PostgreSQL {major}, fingerprint off"
+    options = {"plan": "shop", "engine": "pg_dump", "bin_dir": installation.folder, "login_host": shop.host,
+               "login_port": shop.port, "login_password": shop.password, "login_db": shop.database, "min_free": "0"}
+
+    def ours(fingerprint: str = "off") -> None:
+        shutil.rmtree(folder / "repository", ignore_errors=True)
+        answer, _ = module("backup", {**options, "repository": str(folder / "repository"), "fingerprint": fingerprint})
+        sizes["ours"] = answer["backup"]["bytes"]
+
+    in_pg_dump = DumpPrograms(Commands(), [installation.folder]).client_for(major).compresses_with("zstd")
+
+    def peer() -> None:
+        shutil.rmtree(bare, ignore_errors=True)
+        method = "--compress=zstd:1" if in_pg_dump else "--compress=0"
+        with shop.client_environment() as environment:
+            subprocess.run([f"{installation.folder}/pg_dump", "-Fd", "-j2", method, "-f", str(bare)],
+                           env={**os.environ, **environment}, check=True)
+        if not in_pg_dump:
+            subprocess.run(["zstd", "-q", "-1", "-T2", "--rm", *map(str, bare.glob("*.dat"))], check=True)
+        sizes["bare"] = sum(path.stat().st_size for path in bare.iterdir())
+
+    mine, theirs = side_by_side(ours, peer)
+    told = "pg_dump -Fd -j2 --compress=zstd:1" if in_pg_dump else "pg_dump -Fd -j2 -Z0, then zstd -1 -T2"
+    yield Row(work, told, mine / theirs, 1.1, False,
+              f"{mine:.1f} s, {format_size(sizes['ours'])}; bare {theirs:.1f} s, {format_size(sizes['bare'])}")
+
+    def community() -> None:
+        dump = folder / "shop.sql.gz"
+        dump.unlink(missing_ok=True)
+        module("postgresql_db", {"name": shop.database, "state": "dump", "target": str(dump), "login_host": shop.host,
+                                 "login_port": shop.port, "login_user": shop.user, "login_password": shop.password},
+               package="community.postgresql")
+        sizes["community"] = dump.stat().st_size
+
+    # It takes the pg_dump on PATH, which must not be older than the server.
+    on_path = shutil.which("pg_dump")
+    if on_path and Commands().version(on_path)[0] >= major:
+        theirs = seconds(community)
+        yield Row(work, "community.postgresql.postgresql_db state=dump to .sql.gz", theirs / mine, 5, True,
+                  f"{mine:.1f} s, {format_size(sizes['ours'])}; theirs {theirs:.1f} s, {format_size(sizes['community'])}")
+    for fingerprint, reach in (("sampled", 1.1), ("full", None)):
+        with_it, without = side_by_side(lambda mode=fingerprint: ours(mode), ours)
+        yield Row(f"the same with fingerprint {fingerprint}", "itself with fingerprint off", with_it / without, reach, False,
+                  f"{with_it:.1f} s; off {without:.1f} s")
+
+
+def _archive_memory(folder: Path) -> Iterator[Row]:
+    peaks = {}
+    for name, size in (("small", 100 * 2**20), ("large", 5 * GIB * SCALE)):
+        source = folder / name
+        source.mkdir()
+        block = os.urandom(2**20)
+        for number in range(int(size / 2**26) + 1):
+            with (source / str(number)).open("wb") as stream:
+                for piece in range(min(64, int((size - number * 2**26) / 2**20))):
+                    stream.write(block[piece:] + block[:piece])
+        _answer, peaks[name] = module("backup", {"plan": name, "engine": "archive", "paths": [str(source)], "min_free": "0",
+                                                 "repository": str(folder / "repository")}, watch=True)
+        shutil.rmtree(source)
+        shutil.rmtree(folder / "repository")
+    yield Row(f"memory of an archive of {format_size(5 * GIB * SCALE)} (whole process tree)", "one of 100 MiB",
+              peaks["large"] / peaks["small"], 1.1, False, f"{format_size(peaks['large'])}; {format_size(peaks['small'])}")
+
+
+def _dump_memory(target: PostgresTarget, programs: str, folder: Path) -> Iterator[Row]:
+    peaks = {}
+    for name, size in (("small", 100 * 2**20), ("large", 5 * GIB * SCALE)):
+        shop = database(target, name, size)
+        _answer, peaks[name] = module("backup", {
+            "plan": name, "engine": "pg_dump", "bin_dir": programs, "login_host": shop.host, "login_port": shop.port,
+            "login_password": shop.password, "login_db": shop.database, "repository": str(folder / "repository"),
+            "fingerprint": "full"}, watch=True)
+        shutil.rmtree(folder / "repository")
+        with connect(target) as session:
+            session.run("DROP DATABASE {name}", names={"name": name})
+        time.sleep(0.5)
+    yield Row(f"memory of a logical backup of {format_size(5 * GIB * SCALE)} (whole process tree)", "one of 100 MiB",
+              peaks["large"] / peaks["small"], 1.1, False, f"{format_size(peaks['large'])}; {format_size(peaks['small'])}")
