@@ -49,3 +49,50 @@ def test_a_policy_that_makes_no_sense_is_refused_with_a_hint(options, said):
         CapacityPolicy.from_options(options)
     assert said in error.value.message
     assert error.value.hint
+
+
+def judged(host, policy, **options):
+    return {(f.check, f.subject): f for f in judge_host({**HOST, **host}, CapacityPolicy.from_options(policy, **options))}
+
+
+def test_load_is_judged_in_percent_of_the_cores_and_may_pass_a_hundred():
+    assert judged({"load_percent": 150.0}, {"load": {"fail": 200}})["capacity.load", "load"].status is Status.PASS
+    assert judged({"load_percent": 250.0}, {"load": {"fail": 200}})["capacity.load", "load"].status is Status.FAIL
+    assert ("capacity.load", "load") not in judged({"load_percent": 250.0}, POLICY)
+
+
+def test_a_limit_that_is_passed_names_who_uses_it():
+    busiest = {"cpu": [{"pid": 7, "name": "postgres", "percent": 180.0}, {"pid": 8, "name": "gzip", "percent": 20.5}], "memory": []}
+    findings = judged({"busiest": busiest}, {**POLICY, "memory": {"fail": 1}})
+    assert "postgres (pid 7, 180%), gzip (pid 8, 20.5%) of one core" in findings["capacity.cpu", "cpu"].hint
+    assert "ps --sort=-rss" in findings["capacity.memory", "memory"].hint
+
+
+def test_a_read_only_file_system_fails_unless_it_is_meant_to_be():
+    disks = [{"mount": "/data", "used_percent": 1.0, "inodes_percent": None, "read_only": True, "free_bytes": 2**30}]
+    found = judged({"disks": disks}, {})["capacity.read_only", "/data"]
+    assert found.status is Status.FAIL and "dmesg" in found.hint
+    assert ("capacity.read_only", "/data") not in judged({"disks": disks}, {}, read_only=["/data"])
+
+
+def test_a_full_disk_says_how_much_is_left_and_a_silent_one_that_it_does_not_answer():
+    disks = [{"mount": "/da ta", "used_percent": 99.0, "inodes_percent": None, "free_bytes": 2**30},
+             {"mount": "/nfs", "used_percent": None, "inodes_percent": None, "free_bytes": None}]
+    findings = judged({"disks": disks}, POLICY)
+    full = findings["capacity.disk", "/da ta"].hint
+    assert full.startswith("1.0 GiB are left") and "'/da ta'" in full
+    assert "does not answer" in findings["capacity.disk", "/nfs"].hint
+
+
+def test_a_containers_share_is_judged_by_the_same_limits():
+    container = {"cpu_cores": 0.5, "cpu_percent": 99.0, "memory_bytes": 1000, "memory_percent": None}
+    findings = judged({"container": container}, POLICY)
+    assert findings["capacity.cpu", "container"].status is Status.FAIL
+    assert findings["capacity.memory", "container"].status is Status.UNKNOWN
+    none = judged({"container": {**container, "cpu_cores": None, "memory_bytes": None}}, POLICY)
+    assert ("capacity.cpu", "container") not in none and ("capacity.memory", "container") not in none
+
+
+def test_a_pair_that_is_none_is_refused():
+    with pytest.raises(InvalidOption, match="no pair of limits"):
+        CapacityPolicy.from_options({"cpu": 80})
