@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.unit.inventories.test_policy import INVENTORIES, files_of, written
+from tests.unit.inventories.test_policy import INVENTORIES, ROOT, files_of, written
 
 SYSTEM = {"AN-O": "aeon_nova", "AN-D": "aeon_nova", "CR": "cronos_ai", "NE": "neuron", "SK": "skafu"}
 # (requirement, decision or nothing, where, value); a part of a path in [] picks the entry of that name from a list.
@@ -29,6 +30,7 @@ ASKED_FOR = [
     ("AN-O-32", "D-26", "recovery_drill_every", "28d"),
     ("AN-O-37", "", "certificates_policy.max_age", "365d"),
     ("AN-D-33", "D-9", "health_defaults.status", ["200"]),
+    ("AN-D-34", "D-9", "health_defaults.status", ["200"]),
     ("AN-D-36", "", "health_limits.*.p95.fail", "500ms"),
     ("AN-D-36", "", "health_limits.*.error_rate.fail", 1),
     ("AN-D-36", "", "capacity_limits.cpu.fail", 80),
@@ -48,14 +50,17 @@ ASKED_FOR = [
     ("CR-54", "D-21", "backups_plans.[configuration].max_age", "55m"),
     ("CR-54", "D-21", "backups_plans.[configuration].retention.daily", 90),
     ("CR-55", "", "backups_plans.[data].tags", ["environment:{{ evenkeel_environment }}"]),
-    ("CR-67", "D-29", "certificates_policy.fail_days", 7),
+    ("CR-66", "D-29", "certificates_policy.fail_days", 7),
     ("CR-85", "", "recovery_rto", "4h"),
     ("CR-86", "", "recovery_rpo", "15m"),
+    ("CR-92", "D-26", "recovery_drill_every", "28d"),
+    ("CR-101", "", "health_limits.*.error_rate.fail", 1),
+    ("CR-102", "", "capacity_limits.memory.fail", 85),
     ("CR-108", "D-26", "recovery_drill_every", "28d"),
     ("NE-04", "", "health_limits.api.availability.fail", 99.9),
     ("NE-05", "", "health_limits.status_page.availability.fail", 99.5),
     ("NE-07", "D-6", "health_limits.api.p95.warn", "200ms"),
-    ("NE-59", "D-6", "health_limits.api.p95.fail", "500ms"),
+    ("NE-07", "D-6", "health_limits.api.p95.fail", "500ms"),
     ("NE-08", "D-28", "databases_limits.query_p95.fail", "100ms"),
     ("NE-09", "", "health_limits.web.p95.fail", "3s"),
     ("NE-10", "", "health_limits.search.p95.fail", "1s"),
@@ -71,6 +76,7 @@ ASKED_FOR = [
     ("NE-43", "", "backups_plans.[files].retention.keep_for", "7d"),
     ("NE-44", "D-21", "backups_plans.[configuration].retention.daily", 90),
     ("NE-46", "D-26", "recovery_drill_every", "28d"),
+    ("NE-69", "D-26", "recovery_drill_every", "28d"),
     ("SK-03", "", "health_limits.*.p95.warn", "200ms"),
     ("SK-94", "", "health_limits.*.p95.fail", "500ms"),
     ("SK-04", "", "databases_limits.query_mean.fail", "100ms"),
@@ -81,8 +87,12 @@ ASKED_FOR = [
     ("SK-07", "", "capacity_limits.memory.fail", 80),
     ("SK-18", "", "operations_verdict", {"healthy": 95, "degraded": 80}),
     ("SK-46", "", "housekeeping_logs.[skafu-database].frequency", "daily"),
+    ("SK-53", "D-20", "backups_plans.[database].engine", "pg_dump"),
+    ("SK-57", "D-26", "recovery_drill_every", "28d"),
+    ("SK-80", "D-26", "recovery_drill_every", "28d"),
     ("SK-83", "D-13", "backups_plans.[database].max_age", "3h50m"),
     ("SK-83", "", "backups_plans.[database].retention.keep_for", "30d"),
+    ("SK-84", "D-20", "databases_limits.archive_age.fail", "15m"),
     ("SK-85", "D-26", "recovery_drill_every", "28d"),
     ("SK-88", "D-13", "backups_plans.[configuration].max_age", "23h"),
     ("SK-88", "", "backups_plans.[configuration].retention.keep_for", "90d"),
@@ -107,6 +117,12 @@ def at(values: Any, path: str) -> Any:
 def test_the_value_is_the_one_asked_for(requirement: str, decision: str, path: str, value: Any) -> None:
     found = at(policy(f"{SYSTEM[requirement.rpartition('-')[0]]}/production"), path)
     assert found == value, f"{requirement} {decision}"
+
+
+def test_a_requirement_that_names_this_table_is_in_it() -> None:
+    rows = yaml.safe_load((ROOT / "docs/requirements.yml").read_text(encoding="utf-8"))
+    naming = {name for name, row in rows.items() if any("::test_the_value_is_the_one_asked_for" in test for test in row.get("test", ()))}
+    assert naming == {requirement for requirement, *_rest in ASKED_FOR}
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES)
