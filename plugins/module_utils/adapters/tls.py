@@ -99,7 +99,10 @@ class Tls:
                 connection.settimeout(time_left(end))
                 # do_handshake keeps one deadline for the whole handshake, however slowly the bytes drip in.
                 with context.wrap_socket(connection, server_hostname=server_name) as secured:
-                    return Served(_chain(secured), secured.version() or "", trusted)
+                    chain = _chain(secured)
+                    if not chain:
+                        raise Unreachable("the server showed no certificate", hint="Switch anonymous and pre-shared key ciphers off")
+                    return Served(chain, secured.version() or "", trusted)
         except TimeoutError as error:  # socket.timeout and the handshake's own alike
             raise TimedOut(f"no full answer within {format_duration(timeout)}",
                            hint="See whether the service hangs or a firewall drops packets; or allow it more time") from error
@@ -108,12 +111,13 @@ class Tls:
 def _chain(secured: ssl.SSLSocket) -> tuple[bytes, ...]:
     public = getattr(secured, "get_unverified_chain", None)
     if public:
-        return tuple(public())
+        return tuple(public() or ())
     # Public from Python 3.13 on; until then only the C object has it, with the same meaning. Its encoding 2 is DER.
     inner = getattr(getattr(secured, "_sslobj", None), "get_unverified_chain", None)
     if inner:
-        return tuple(certificate.public_bytes(2) for certificate in inner())
-    return (secured.getpeercert(binary_form=True),)
+        return tuple(certificate.public_bytes(2) for certificate in inner() or ())
+    alone = secured.getpeercert(binary_form=True)
+    return (alone,) if alone else ()
 
 
 @lru_cache(maxsize=256)

@@ -139,7 +139,10 @@ class X509:
         # Trusting an intermediate, or the certificate itself, is what someone means who puts it into ca_cert.
         store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         store.set_time(now)
-        first, *others = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
+        try:
+            first, *others = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
+        except crypto.Error as error:
+            raise Damaged("OpenSSL cannot parse a certificate that it came with", hint="Have it issued again") from error
         try:
             crypto.X509StoreContext(store, first, others).verify_certificate()
         except crypto.X509StoreContextError as error:
@@ -297,7 +300,7 @@ def _issued(issuer: Any, certificate: Any) -> bool:
     except InvalidSignature:
         return False
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # A digest that cryptography no longer verifies (MD5): the names are all that is left to go by.
+        # A digest that cryptography no longer verifies (MD5, SHA-1): the names are all that is left to go by.
         return certificate.issuer == issuer.subject
     return True
 

@@ -84,6 +84,7 @@ def test_each_fault_of_a_file_is_named(check, root, folder):
         {"name": "incomplete", "file": put(folder, "2.pem", good.cert_pem)},
         {"name": "stranger", "file": put(folder, "3.pem", Authority.create("S").intermediate().issue(host).full_chain_pem)},
         {"name": "self-signed", "file": put(folder, "4.pem", self_signed(host).cert_pem)},
+        {"name": "only CN", "file": put(folder, "9.pem", middle.issue([], common_name=host[0]).full_chain_pem), "hosts": host},
         {"name": "host", "file": put(folder, "5.pem", good.full_chain_pem), "hosts": ["api.example.com", "www.example.com"]},
         {"name": "key", "file": put(folder, "6.pem", good.full_chain_pem), "key_file": put(folder, "6.key", other.key_pem)},
         {"name": "weak", "file": put(folder, "7.pem", middle.issue(host, key="rsa1024", digest="sha1").full_chain_pem)},
@@ -92,7 +93,7 @@ def test_each_fault_of_a_file_is_named(check, root, folder):
     amiss, _ = check(*sources)
     assert {name: sorted(found) for name, found in amiss.items()} == {
         "expired": ["expiry"], "incomplete": ["chain"], "stranger": ["chain"], "self-signed": ["self_signed"],
-        "host": ["host_name"], "key": ["key_match"], "weak": ["key", "signature"], "curve": ["key"]}
+        "host": ["host_name"], "only CN": ["host_name"], "key": ["key_match"], "weak": ["key", "signature"], "curve": ["key"]}
     assert amiss["incomplete"]["chain"]["observed"] == "incomplete chain" and "CN=Middle" in amiss["incomplete"]["chain"]["message"]
     assert amiss["stranger"]["chain"]["observed"] == "unknown authority"
     assert "not valid for www.example.com, only for api.example.com" in amiss["host"]["host_name"]["message"]
