@@ -15,7 +15,7 @@ from functools import lru_cache
 from ..core.errors import OpsError, TimedOut, ToolMissing, Unreachable
 from ..core.quantities import format_duration
 from .starttls import ask_for_tls, time_left
-from .x509 import trust_locations, unusable_trust
+from .trust import trust_locations, unusable_trust
 
 _VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1, "TLSv1.2": ssl.TLSVersion.TLSv1_2,
              "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -126,7 +126,7 @@ def _verifying(ca_cert: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # names are judged apart from trust, so that both can be told
     context.verify_mode = ssl.CERT_REQUIRED
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as X509.chain_fault
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as trust.path_fault
     for file, folder in trust_locations(ca_cert):
         try:
             context.load_verify_locations(file, folder)

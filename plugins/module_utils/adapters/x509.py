@@ -1,11 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates and keys, read with cryptography; trust in them, judged by OpenSSL.
+"""Certificates and keys, read with cryptography; names, compared by service-identity; trust, judged by OpenSSL.
 
-Path validation is OpenSSL's (through pyOpenSSL), because that is what curl, libpq and Python themselves decide by, and
-because it says which fault it found. cryptography's own verifier enforces the profile of the public web, which private
-authorities rarely meet, and names no cause. The libraries are imported when first needed: cryptography, a tenth of a
-second, while handshakes are under way, and pyOpenSSL and service-identity not at all for a run over healthy endpoints.
+The libraries are imported when first needed: cryptography, a tenth of a second, while handshakes are under way, and
+pyOpenSSL and service-identity not at all for a run over healthy endpoints.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
+from .trust import path_fault
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -33,10 +31,6 @@ _MOST_BYTES = 16 * 2**20
 _PEM_LABELS = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
 # A PKCS#12 file is a SEQUENCE that starts with INTEGER 3 (RFC 7292, 4); a DER certificate starts with another SEQUENCE.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
-
-# X509_V_ERR_* of openssl/x509_vfy.h, by what an operator calls them.
-_FAULTS = {2: "unknown authority", 7: "bad signature", 9: "not yet valid", 10: "expired", 18: "self-signed",
-           19: "unknown authority", 20: "unknown authority", 21: "unknown authority", 24: "not an authority"}
 
 
 class X509:
@@ -126,34 +120,8 @@ class X509:
         :raises NotFound, Damaged: when ``ca_cert`` cannot be used
         :raises LibraryMissing: without pyOpenSSL
         """
-        try:
-            from OpenSSL import crypto
-        except ImportError as error:
-            raise LibraryMissing("pyOpenSSL") from error
-        store = crypto.X509Store()
-        for file, folder in trust_locations(ca_cert):
-            try:
-                store.load_locations(file, folder)
-            except crypto.Error as error:
-                raise unusable_trust(ca_cert) from error
-        # Trusting an intermediate, or the certificate itself, is what someone means who puts it into ca_cert.
-        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
-        store.set_time(now)
-        try:
-            first, *others = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
-        except crypto.Error as error:
-            raise Damaged("OpenSSL cannot parse a certificate that it came with", hint="Have it issued again") from error
-        try:
-            crypto.X509StoreContext(store, first, others).verify_certificate()
-        except crypto.X509StoreContextError as error:
-            code, depth, text = error.errors
-            at = _described(crypto.dump_certificate(crypto.FILETYPE_ASN1, error.certificate))["subject"]
-            if depth == 0 and code in (9, 10):
-                return "", ""  # everything above was in order: dates of the leaf are looked at last
-            if depth == 0 and code in (2, 20, 21):
-                return "incomplete chain", at
-            return _FAULTS.get(code, text), at
-        return "", ""
+        word, at = path_fault(chain, ca_cert=ca_cert, now=now)
+        return word, _described(at)["subject"] if at else ""
 
     def issuers(self, chain: Sequence[bytes]) -> set[int]:
         """Positions of the certificates that issued another one of them."""
@@ -164,26 +132,6 @@ class X509:
             above for position, der in enumerate(chain) for above in by_subject.get(_described(der)["issuer"], ())
             if above != position and chain[above] != der and _issued(_loaded(chain[above]), _loaded(der))
         }
-
-
-def trust_locations(ca_cert: str | None) -> list[tuple[str | None, str | None]]:
-    """Pairs of file and folder for OpenSSL's lookup; those of the system where ``ca_cert`` is None.
-
-    :raises NotFound: when ``ca_cert`` does not exist
-    """
-    if ca_cert is None:
-        usual = ssl.get_default_verify_paths()
-        return [(file, folder) for file, folder in ((usual.cafile, None), (None, usual.capath)) if file or folder]
-    if not os.path.exists(ca_cert):
-        raise NotFound(f"ca_cert {ca_cert!r} does not exist", hint="Name a PEM file of certificates, or a folder made by "
-                       "openssl rehash, on the host that runs this")
-    return [(None, ca_cert)] if os.path.isdir(ca_cert) else [(ca_cert, None)]
-
-
-def unusable_trust(ca_cert: str | None) -> Damaged:
-    """The error for a ``ca_cert`` that OpenSSL cannot load."""
-    return Damaged(f"ca_cert {ca_cert!r} holds no certificates that can be loaded",
-                   hint="Name a readable PEM file with the certificates of the authorities to trust")
 
 
 @lru_cache(maxsize=1)
