@@ -7,7 +7,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, Refused, Unreachable
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import (
+    Busy,
+    Interrupted,
+    InvalidOption,
+    LibraryMissing,
+    Refused,
+    Unreachable,
+)
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe, probe_all
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
