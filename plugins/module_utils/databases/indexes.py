@@ -76,7 +76,8 @@ class Index:
 
     ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``rows`` is
     pg_class.reltuples of the index, -1 where unknown; ``key_bytes`` the mean width of its columns, None where there are no
-    statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of its columns' distinct values. ``has_twin``: it is invalid,
+    statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of its
+    columns' distinct values. ``has_twin``: it is invalid,
     named as REINDEX CONCURRENTLY names its intermediate copies, and the index that it is a copy of is there.
     ``measured_percent``: bloat as pgstatindex saw it.
     """

@@ -84,7 +84,8 @@ def _better(result: Result) -> bool:
     if result.status not in ("done", "failed") or not result.after:
         return False
     # A VACUUM that found its dead rows held back has run, and nothing is different.
-    return result.status == "done" or any(result.after[key] < result.before.get(key, 0) for key in _BETTERED if key in result.after)
+    return result.status == "done" or any(
+        result.after.get(key) is not None and result.after[key] < (result.before.get(key) or 0) for key in _BETTERED)
 
 
 def _entry(result: Result) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from .session import Session
 
 # pg_class.relpages and not pg_relation_size(): the latter locks the table, and would wait behind whoever holds it.
+# ANALYZE passes over pg_statistic itself without a word (PostgreSQL source, analyze_rel), so it is never due for that.
 # relfrozenxid is 0 for partitioned tables, whose age means nothing. Expected width: 24 bytes of tuple header and 4 of line
 # pointer (PostgreSQL documentation, Database Page Layout) and the columns' mean widths.
 _TABLES = """
@@ -30,7 +31,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.
        CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid::bigint ELSE c.oid::bigint END AS root,
        c.relpages * s.block AS bytes, coalesce(x.pages, 0) * s.block AS index_bytes, c.reltuples::float8 AS rows,
        pg_stat_get_live_tuples(c.oid) AS live_rows, pg_stat_get_dead_tuples(c.oid) AS dead_rows,
-       pg_stat_get_mod_since_analyze(c.oid) AS changed_rows,
+       CASE WHEN c.oid <> 'pg_statistic'::regclass THEN pg_stat_get_mod_since_analyze(c.oid) ELSE 0 END AS changed_rows,
        greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) AS last_vacuum,
        greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)) AS last_analyze,
        CASE WHEN c.relfrozenxid = '0' THEN 0 ELSE age(c.relfrozenxid) END AS xid_age,
@@ -158,6 +159,14 @@ def observe_holder(session: Session) -> Holder | None:
     """Who holds dead rows back just now, if anybody."""
     rows = session.fetch(_HOLDER)
     return Holder(**rows[0]) if rows else None
+
+
+def observe_sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
+    """Bytes of tables and their TOAST tables as they are on disk; takes a lock on each."""
+    rows = session.fetch(
+        "SELECT oid::bigint AS oid, pg_relation_size(oid) + coalesce(pg_relation_size(nullif(reltoastrelid, 0)), 0) AS bytes "
+        "FROM pg_class WHERE oid = ANY(%s::oid[])", (list(oids),))
+    return {row["oid"]: row["bytes"] for row in rows}
 
 
 def extension_schema(session: Session, extension: str) -> str | None:

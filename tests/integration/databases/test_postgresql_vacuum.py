@@ -92,6 +92,16 @@ def test_rows_that_an_old_transaction_holds_are_told_with_it_and_not_vacuumed_in
     assert third["changed"] is True and dead_rows(session, "held") == 0
 
 
+def test_statistics_of_the_statistics_are_not_asked_for(run_module, database, session):
+    session.run("CREATE TABLE t AS SELECT g AS a, g AS b, g AS c FROM generate_series(1, 1000) g")
+    for _ in range(8):
+        session.run("ANALYZE")  # rewrites pg_statistic, which ANALYZE itself passes over
+    flush(session)
+    assert session.value("SELECT pg_stat_get_mod_since_analyze('pg_statistic'::regclass)") > 1000
+    done = run_module("postgresql_vacuum", login(database, policy={**VACUUM, "changed_rows": 100, "dead_rows": 10**6}))
+    assert "pg_catalog.pg_statistic" not in titles(done) and {entry["status"] for entry in done["relations"]} <= {"done"}, done
+
+
 def test_an_old_table_is_frozen_before_others_and_is_young_afterwards(run_module, database, session):
     session.run("CREATE TABLE old (id int)")
     session.run("INSERT INTO old VALUES (1)")
