@@ -28,9 +28,11 @@ class LabUnderTest:
     home: LabHome
 
     def __call__(self, verb: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Run ``python -m tests.testbed.lab VERB``."""
-        done = subprocess.run([sys.executable, "-m", "tests.testbed.lab", verb, "--home", str(self.home.folder), *words],
-                              cwd=ROOT, text=True, capture_output=True, timeout=180, check=False)
+        """Run ``python -m tests.testbed.lab VERB``; what it starts ends with the tests, whatever ends them."""
+        ends_with_us = ["--while", str(os.getpid())] if verb == "up" else []
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.testbed.lab", verb, "--home", str(self.home.folder), *ends_with_us, *words],
+            cwd=ROOT, text=True, capture_output=True, timeout=180, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 

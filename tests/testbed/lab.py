@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab: real services on this machine, some of them deliberately sick, for ``inventories/lab``.
 
-    python -m tests.testbed.lab up        start it, or say that it runs
+    python -m tests.testbed.lab up        start it, or say that it runs; with --while PID it ends when that process ends
     python -m tests.testbed.lab status    what runs where; exit status 3 when nothing does
     python -m tests.testbed.lab down      stop it; data, backups and ledger stay
     python -m tests.testbed.lab clean     stop it and delete all that it has made
@@ -36,8 +36,11 @@ _PATIENCE = 60  # seconds for a fast shutdown with a last checkpoint
 NOT_RUNNING = 3  # as the Linux Standard Base has it for status
 
 
-def up(home: LabHome) -> int:
-    """Start the lab and wait until all of it answers; does nothing when it runs."""
+def up(home: LabHome, owner: int | None = None) -> int:
+    """Start the lab and wait until all of it answers; does nothing when it runs.
+
+    It lasts until `down`, or until the process ``owner`` is no more, whatever ended it.
+    """
     began = time.monotonic()
     home.prepare()
     with home.locked():
@@ -50,8 +53,8 @@ def up(home: LabHome) -> int:
         _say(f"starting in {home.folder}")
         with home.log.open("ab") as log:
             supervisor = subprocess.Popen(
-                [sys.executable, "-m", "tests.testbed.lab_supervisor", str(home.folder)], cwd=CHECKOUT, text=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+                [sys.executable, "-m", "tests.testbed.lab_supervisor", str(home.folder), *([str(owner)] if owner else [])],
+                cwd=CHECKOUT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         try:
             for line in supervisor.stdout:  # ends when all is ready, or the supervisor is no more
                 _say(line.rstrip())
@@ -124,7 +127,7 @@ def run(home: LabHome, command: list[str]) -> int:
         raise OpsError("run needs a command", hint="python -m tests.testbed.lab run -- ansible-playbook …")
     ran_before = home.running() is not None
     try:
-        up(home)
+        up(home, owner=os.getpid())
         return subprocess.run(command, env={**os.environ, "EVENKEEL_LAB": str(home.folder)}, check=False).returncode
     finally:
         if not ran_before:
@@ -210,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.testbed.lab", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=["up", "down", "status", "clean", "run"])
+    parser.add_argument("--while", type=int, dest="owner", metavar="PID", help="for up: end the lab when this process ends")
     parser.add_argument("--home", type=Path, help="the lab's folder")
     words, command = sys.argv[1:] if arguments is None else arguments, []
     if "--" in words:
@@ -219,8 +223,12 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         home = LabHome((given.home or default_home()).resolve())
-        verbs: dict[str, Callable[[LabHome], int]] = {"up": up, "down": down, "status": status, "clean": clean}
-        return run(home, command) if given.verb == "run" else verbs[given.verb](home)
+        if given.verb == "run":
+            return run(home, command)
+        if given.verb == "up":
+            return up(home, given.owner)
+        verbs: dict[str, Callable[[LabHome], int]] = {"down": down, "status": status, "clean": clean}
+        return verbs[given.verb](home)
     except OpsError as error:
         _say(f"error: {error}")
         return 1

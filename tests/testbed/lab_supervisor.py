@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.testbed.lab_supervisor HOME``: the process that holds a lab; started by ``tests.testbed.lab up``.
+"""``python -m tests.testbed.lab_supervisor HOME [OWNER]``: the process that holds a lab; started by ``tests.testbed.lab up``.
 
-It says on standard output what it does, closes that when all is ready, and stays until SIGTERM. In-process services are
+It says on standard output what it does, closes that when all is ready, and stays until SIGTERM, or until the process
+OWNER ends. In-process services are
 threads of it; PostgreSQL and Redis are children of its main thread, and the kernel ends them when it is killed.
 """
 
@@ -36,6 +37,10 @@ class _Ended(BaseException):
 def main() -> int:
     """Hold the lab until told to end."""
     home = LabHome(Path(sys.argv[1]))
+    owner = ProcessMark.of(int(sys.argv[2])) if len(sys.argv) > 2 else None
+    if len(sys.argv) > 2 and owner is None:
+        _say(f"failed: there is no process {sys.argv[2]} to last as long as")
+        return 1
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
     home.claim()
@@ -45,7 +50,7 @@ def main() -> int:
             state, children = _start(home, stack)
             home.write(home.state_file.name, state)
             _detach(home)
-            return _hold(children)
+            return _hold(children, owner)
     except _Ended:
         return 0
     except OpsError as error:
@@ -140,9 +145,12 @@ def _detach(home: LabHome) -> None:
     os.close(log)
 
 
-def _hold(children: list[ProcessMark]) -> int:
+def _hold(children: list[ProcessMark], owner: ProcessMark | None) -> int:
     while True:
         time.sleep(0.5)
+        if owner and not owner.alive:
+            _say(f"process {owner.pid} ended, and so the lab ends")
+            return 0
         for child in children:
             if not child.alive:
                 _say(f"process {child.pid} ended by itself, and so the lab ends")

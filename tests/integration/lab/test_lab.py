@@ -169,6 +169,20 @@ def test_run_brings_the_status_of_its_command_and_stops_what_it_started(own_lab)
     assert own_lab("status", check=False).returncode == 3
 
 
+def test_a_lab_that_is_held_for_a_process_ends_with_it(own_lab):
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        subprocess.run([sys.executable, "-m", "tests.testbed.lab", "up", "--home", str(own_lab.home.folder),
+                        "--while", str(owner.pid)], cwd=ROOT, check=True, capture_output=True, timeout=180)
+        supervisor = own_lab.state["pid"]
+        assert own_lab("status").returncode == 0
+    finally:
+        owner.kill()
+        owner.wait(10)
+    assert gone([supervisor], 60)
+    assert own_lab.home.leftovers() == [] and not own_lab.home.state_file.exists()
+
+
 def test_folders_of_others_are_left_alone(own_lab, tmp_path):
     (tmp_path / "precious").write_text("mine", encoding="utf-8")
     other = type(own_lab)(LabHome(tmp_path))
