@@ -259,8 +259,9 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Requ
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import ServiceLimits, judge_services, judge_targets
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import TARGET_OPTIONS
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe_all
-from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import TARGET_OPTIONS, read_targets
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
 OPTIONS = own(
     defaults={"type": "dict", "options": TARGET_OPTIONS},

@@ -21,63 +21,11 @@ from .expectations import (
     read_statuses,
     shown,
 )
+from .options import BUILT_IN, KINDS, ONLY_FOR, PORTS, TARGET_OPTIONS, WEB
 from .web import Url, WebRequest, ascii_host, checked_headers, checked_method, read_url
 
-KINDS = ("http", "https", "tcp", "dns", "postgresql", "redis")
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "dns": 53}
-_WEB = frozenset({"http", "https"})
-# Which options say something to which kinds; all others are for every kind.
-_ONLY_FOR = {
-    "url": _WEB, "method": _WEB, "headers": _WEB, "public_headers": _WEB, "body": _WEB, "status": _WEB, "json": _WEB,
-    "header": _WEB, "follow_redirects": _WEB, "max_body": _WEB, "contains": _WEB | {"tcp"}, "matches": _WEB | {"tcp"},
-    "record": {"dns"}, "resolver": {"dns"}, "expected": {"dns", "postgresql"}, "query": {"postgresql"},
-    "database": {"postgresql"}, "ssl_mode": {"postgresql"}, "tls": {"tcp", "redis"},
-    "user": _WEB | {"postgresql", "redis"}, "password": _WEB | {"postgresql", "redis"},
-}
 # A secret as short as this is blanked out of every number and word of the results by Ansible.
 _SHORTEST_SECRET = 4
-
-# In the words of AnsibleModule. None is "not given", so that ``defaults`` can be laid below; hence no defaults here.
-TARGET_OPTIONS: dict[str, dict[str, Any]] = {
-    "service": {"type": "str"},
-    "kind": {"type": "str", "choices": list(KINDS)},
-    "host": {"type": "str"},
-    "port": {"type": "int"},
-    "method": {"type": "str"},
-    "headers": {"type": "dict", "no_log": True},
-    "public_headers": {"type": "dict"},
-    "body": {"type": "jsonarg"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "status": {"type": "list", "elements": "str"},
-    "contains": {"type": "str"},
-    "matches": {"type": "str"},
-    "json": {"type": "dict"},
-    "header": {"type": "dict"},
-    "record": {"type": "str"},
-    "resolver": {"type": "str"},
-    "query": {"type": "str"},
-    "expected": {"type": "list", "elements": "str"},
-    "database": {"type": "str"},
-    "ssl_mode": {"type": "str", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
-    "tls": {"type": "bool"},
-    "validate_certs": {"type": "bool"},
-    "ca_cert": {"type": "path"},
-    "follow_redirects": {"type": "int"},
-    "max_body": {"type": "str"},
-    "timeout": {"type": "str"},
-    "retries": {"type": "int"},
-    "retry_delay": {"type": "str"},
-    "latency_warn": {"type": "str"},
-    "latency_fail": {"type": "str"},
-    "critical": {"type": "bool"},
-}
-# What holds where neither a target nor ``defaults`` says anything; the module's documentation repeats it.
-_BUILT_IN = {
-    "timeout": "10s", "retries": 0, "retry_delay": "200ms", "validate_certs": True, "follow_redirects": 0,
-    "max_body": "1MiB", "critical": True, "method": "GET", "status": ("200-299",), "record": "A", "query": "SELECT 1",
-    "database": "postgres", "ssl_mode": "prefer", "tls": False,
-}
 
 
 @dataclass(frozen=True)
@@ -154,17 +102,17 @@ def _refuse_unknown(options: Mapping[str, Any], known: set[str], where: str) -> 
 def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> Target:
     kind = _kind(own, general, where)
     for option in own:
-        if kind not in _ONLY_FOR.get(option, KINDS):
+        if kind not in ONLY_FOR.get(option, KINDS):
             raise InvalidOption(f"{where}: {option} says nothing to kind {kind}",
-                                hint=f"It is for {', '.join(sorted(_ONLY_FOR[option]))}; leave it out or change the kind")
-    fitting = {key: value for key, value in general.items() if kind in _ONLY_FOR.get(key, KINDS)}
+                                hint=f"It is for {', '.join(sorted(ONLY_FOR[option]))}; leave it out or change the kind")
+    fitting = {key: value for key, value in general.items() if kind in ONLY_FOR.get(key, KINDS)}
     if "url" in own:
         for option in ("host", "port"):
             fitting.pop(option, None)
             if option in own:
                 raise InvalidOption(f"{where}: url and {option} contradict each other", hint="Keep one of them")
-    options = {**_BUILT_IN, **fitting, **own}
-    url = _url(kind, options, where) if kind in _WEB else None
+    options = {**BUILT_IN, **fitting, **own}
+    url = _url(kind, options, where) if kind in WEB else None
     host, port = (url.host, url.port) if url else _place(kind, options, where)
     latency = {word: _duration(options, word, where) for word in ("latency_warn", "latency_fail")}
     if None not in latency.values() and latency["latency_warn"] > latency["latency_fail"]:
@@ -201,7 +149,7 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
 def _kind(own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> str:
     """The kind that is given, else the scheme of the URL, else that of ``defaults``."""
     scheme = str(own.get("url", "")).partition("://")[0].lower()
-    kind = own.get("kind") or (scheme if scheme in _WEB else None) or general.get("kind") or ("http" if "url" in own else None)
+    kind = own.get("kind") or (scheme if scheme in WEB else None) or general.get("kind") or ("http" if "url" in own else None)
     if kind is None:
         raise InvalidOption(f"{where}: neither kind nor url is given", hint=f"Give a kind of {', '.join(KINDS)}")
     if kind not in KINDS:
@@ -222,8 +170,8 @@ def _url(kind: str, options: Mapping[str, Any], where: str) -> Url:
 
 def _place(kind: str, options: Mapping[str, Any], where: str) -> tuple[str, int]:
     if "host" not in options:
-        raise InvalidOption(f"{where}: host is missing", hint="Give host and port" + (", or url" if kind in _WEB else ""))
-    port = options.get("port", _PORTS.get(kind))
+        raise InvalidOption(f"{where}: host is missing", hint="Give host and port" + (", or url" if kind in WEB else ""))
+    port = options.get("port", PORTS.get(kind))
     if port is None:
         raise InvalidOption(f"{where}: port is missing", hint=f"A target of kind {kind} has no usual port: name it")
     return ascii_host(str(options["host"]), option=f"{where}.host"), _port(port, f"{where}.port")

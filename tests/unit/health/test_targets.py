@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
-from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import TARGET_OPTIONS, read_targets
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import TARGET_OPTIONS
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
 
 def one(defaults=None, **options):
