@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ try:
     import jinja2
     import pygal
     from pygal.style import Style
+
+    # pygal leaves a finder of a protocol that Python 3.12 has dropped; tools that ask every finder trip over it.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 except ImportError:  # told when something is to be rendered
     pygal = None
 

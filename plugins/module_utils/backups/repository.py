@@ -23,6 +23,7 @@ from typing import Any
 from ..core.clock import format_instant, parse_instant
 from ..core.errors import Busy, Damaged, InvalidOption, NotFound, OpsError
 from ..core.files import private_folder, storage_errors, write_atomically
+from ..core.finding import Status
 from .manifest import Manifest, StoredFile
 
 __all__ = ["Backup", "Manifest", "Repository", "StoredFile", "Survey", "new_id", "record_verification"]
@@ -30,7 +31,8 @@ __all__ = ["Backup", "Manifest", "Repository", "StoredFile", "Survey", "new_id",
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 KINDS = ("verify", "drill")
-PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
+# The words of findings.
+PASSED, FAILED, UNKNOWN = Status.PASS.value, Status.FAIL.value, Status.UNKNOWN.value
 
 
 @dataclass(frozen=True)
@@ -281,7 +283,7 @@ def _read_verifications(folder: Path) -> list[dict[str, Any]]:
 def record_verification(backup: Backup, record: Mapping[str, Any]) -> Path:
     """Write what was found out about a backup beside it: one new file, whole or not there; nothing is rewritten.
 
-    ``record`` has ``kind`` (``verify`` or ``drill``), ``status`` (``passed``, ``failed``, or ``unknown`` where one could not
+    ``record`` has ``kind`` (``verify`` or ``drill``), ``status`` (``pass``, ``fail``, or ``unknown`` where one could not
     look) and ``at`` (an instant as text); what else it has (``message``, ``seconds``, phases …) is kept as it is.
     ``backup`` itself is a value and stays as it was: read it again to see the new status.
 

@@ -134,10 +134,11 @@ def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> lis
         known = newest.get((row["on"], row["plan"]))
         if known is None or row["created_at"] > known["created_at"]:
             newest[row["on"], row["plan"]] = row
-    for row in _gather(records, "verifications"):
-        states.setdefault((row["plan"], row["id"]), set()).add("verified" if row["status"] in ("pass", "verified") else "failed")
-    for row in _gather(records, "drill"):
-        states.setdefault((row["plan"], row["backup_id"]), set()).add("proven" if row["status"] in ("pass", "proven") else "failed")
+    # What a run found out about a copy: a pass raises its status, a failure sinks it, an unknown says nothing.
+    for key, id_key, raised in (("verifications", "id", "verified"), ("drill", "backup_id", "proven")):
+        for row in _gather(records, key):
+            word = {"pass": raised, "fail": "failed"}.get(row["status"])
+            states.setdefault((row["plan"], row[id_key]), set()).update({word} if word else ())
     now = parse_instant(generated_at)
     result = []
     for row in newest.values():

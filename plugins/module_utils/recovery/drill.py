@@ -25,7 +25,6 @@ from .scratch import scratch_folder
 RECOVERY_PHASES = ("fetch", "prepare", "restore", "first_query")
 _HOST = re.compile(r"No space left on device|Disk quota exceeded|Cannot allocate memory|out of memory|Input/output error"
                    r"|was ended by signal|server closed the connection|could not connect|connection to server")
-_RECORDED = {Status.PASS: "passed", Status.FAIL: "failed", Status.UNKNOWN: "unknown"}
 
 
 class Subject(Protocol):
@@ -88,7 +87,7 @@ def choose(repository: Repository, *, plan: str | None, id: str | None) -> Backu
 def last_passed(backups: Sequence[Backup]) -> Mapping[str, Any] | None:
     """The record of the latest drill that passed, of those that this version can read."""
     passed = [record for backup in backups for record in backup.verifications
-              if record["kind"] == "drill" and record["status"] == "passed" and isinstance(record.get("drill"), Mapping)]
+              if record["kind"] == "drill" and record["status"] == Status.PASS.value and isinstance(record.get("drill"), Mapping)]
     return max(passed, key=lambda record: record["at"], default=None)
 
 
@@ -198,7 +197,7 @@ def _drill(backup: Backup, policy: DrillPolicy, status: str, seconds: Mapping[st
 
 def _record(backup: Backup, drill: Mapping[str, Any], status: Status, message: str, clock: Clock) -> None:
     record_verification(backup, {
-        "kind": "drill", "status": _RECORDED[status], "at": format_instant(clock.now()), "message": message, "drill": dict(drill),
+        "kind": "drill", "status": status.value, "at": format_instant(clock.now()), "message": message, "drill": dict(drill),
         "seconds": round(sum(phase["seconds"] for phase in drill["phases"]), 3)})
 
 

@@ -329,7 +329,7 @@ def test_a_disk_that_fills_up_is_told_and_keeps_what_was_there(run_module, repos
         assert {path.name for path in plan.iterdir()} == {"lease", first["id"]}
         assert list((plan.parent / ".scratch").iterdir()) == []
         [verified] = run_module("backup_verify", {"repository": str(mount), "bin_dir": programs})["verifications"]
-        assert verified["status"] == "passed"
+        assert verified["status"] == "pass"
 
 
 def test_a_mount_is_seen(run_module, tmp_path, odd_files):

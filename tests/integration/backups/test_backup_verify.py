@@ -49,7 +49,7 @@ def test_a_good_backup_is_verified_once(verify, repository, dumped, keys):
     answer = verify(identity_file=keys[0])
     assert answer["changed"]
     [one] = answer["verifications"]
-    assert (one["id"], one["status"], one["depth"]) == (dumped.id, "passed", "full")
+    assert (one["id"], one["status"], one["depth"]) == (dumped.id, "pass", "full")
     assert one["bytes_read"] == dumped.manifest.bytes
     assert repository.open(dumped.id).status == "verified" and (dumped.folder / "manifest.json").read_bytes() == manifest
     again = verify(identity_file=keys[0])
@@ -75,7 +75,7 @@ def test_what_was_altered_is_found_with_and_without_the_key(verify, repository, 
     for options in ({}, {"identity_file": keys[0], "id": dumped.id}):
         answer = verify(**options)
         [one] = answer["verifications"]
-        assert one["status"] == "failed" and file.path in one["message"], answer
+        assert one["status"] == "fail" and file.path in one["message"], answer
         assert answer["findings"][0]["status"] == "fail" and answer["findings"][0]["hint"]
     assert repository.open(dumped.id).status == "failed"
     later = verify()
@@ -97,13 +97,13 @@ def test_what_its_program_cannot_read_is_found_though_the_hashes_agree(verify, r
     entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "plain_bytes": len(content)}
     (backup.folder / "manifest.json").write_text(json.dumps(data))
     [one] = verify()["verifications"]
-    assert one["status"] == "failed" and "pg_restore" in one["message"], one
+    assert one["status"] == "fail" and "pg_restore" in one["message"], one
 
 
 def test_a_missing_file_and_a_damaged_manifest_are_found(verify, repository, dumped):
     (dumped.data / dumped.manifest.files[0].path).unlink()
     [one] = verify()["verifications"]
-    assert one["status"] == "failed" and "is missing" in one["message"]
+    assert one["status"] == "fail" and "is missing" in one["message"]
     (dumped.folder / "manifest.json").write_text("{")
     answer = verify()
     assert [(one["check"], one["status"]) for one in answer["findings"]] == [("backup.manifest", "fail")]
@@ -135,16 +135,16 @@ def test_an_archive_is_read_in_full_and_an_altered_one_found(verify, run_module,
         "repository": str(repository.root), "plan": "files", "engine": "archive", "paths": [str(odd_files)],
         "recipients": [keys[1]] if encrypted else []})
     backup = repository.open(answer["backup"]["id"])
-    assert [one["status"] for one in verify(identity_file=keys[0])["verifications"]] == ["passed"]
+    assert [one["status"] for one in verify(identity_file=keys[0])["verifications"]] == ["pass"]
     [file] = backup.manifest.files
     whole = (backup.data / file.path).read_bytes()
     for how in ("flipped", "cut", "emptied", "lengthened"):
         harm(backup.data / file.path, how)
         [one] = verify(identity_file=keys[0], id=backup.id)["verifications"]
-        assert one["status"] == "failed" and file.path in one["message"], (how, one)
+        assert one["status"] == "fail" and file.path in one["message"], (how, one)
         (backup.data / file.path).write_bytes(whole)
     [one] = verify(identity_file=keys[0], id=backup.id)["verifications"]
-    assert one["status"] == "passed" and repository.open(backup.id).status == "verified"
+    assert one["status"] == "pass" and repository.open(backup.id).status == "verified"
 
 
 def test_an_id_that_is_none_is_told(run_module, repository):

@@ -32,7 +32,7 @@ def begin(options):
 def repaired(run_module, repository, options, programs):
     """Whatever is listed can be verified; the next run makes a backup and leaves nothing else behind."""
     verified = run_module("backup_verify", {"repository": str(repository.root), "bin_dir": programs})
-    assert all(one["status"] == "passed" for one in verified["verifications"]), verified
+    assert all(one["status"] == "pass" for one in verified["verifications"]), verified
     before = [backup.id for backup in repository.list("shop")]
     deadline = time.monotonic() + 10
     answer = run_module("backup", options)

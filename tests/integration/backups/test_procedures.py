@@ -84,6 +84,12 @@ def test_two_plans_of_one_name_are_refused(day, repository):
     assert done.returncode != 0 and "same name" in done.stdout and not repository.root.exists()
 
 
+def test_a_plan_that_is_to_be_encrypted_without_a_key_is_refused(day, repository):
+    plan = {"name": "a", "engine": "archive", "encrypt": True, "source": {"paths": ["/etc/hostname"]}}
+    done = day("create", backups_plans=[plan], backups_recipients=[])
+    assert done.returncode != 0 and "backups_recipients is empty" in done.stdout and not repository.root.exists()
+
+
 def test_a_damaged_backup_closes_the_gate(day, repository):
     assert day("create").returncode == 0
     [manifest] = (repository.root / "shop" / "test" / "files").glob("*/manifest.json")

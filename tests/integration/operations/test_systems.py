@@ -64,7 +64,8 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
         elif name.endswith("_path"):
             place = folder / name.removeprefix("evenkeel_")
             place.mkdir(parents=True, exist_ok=True)
-            (place / "some.file").write_text("some data\n" * 1000)
+            for file in ("some.file", "some.log"):
+                (place / file).write_text("some data\n" * 1000)
             given[name] = str(place)
     assert set(names) - set(given) <= {"evenkeel_domain", "evenkeel_environment"}, sorted(set(names) - set(given))
     return given
@@ -77,6 +78,7 @@ def test_a_day_under_the_production_policy(system, lab, web, tmp_path):
         "evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite", "operations_report_folder": str(tmp_path / "reports"),
         "housekeeping_log_config_dir": str(tmp_path / "logrotate.d"), "housekeeping_log_state_file": str(tmp_path / "logrotate.state"),
     }
+    (tmp_path / "logrotate.d").mkdir()
     extra = tmp_path / "connection.json"
     extra.write_text(json.dumps(given))
     done = subprocess.run(
@@ -92,7 +94,9 @@ def test_a_day_under_the_production_policy(system, lab, web, tmp_path):
     assert (report["system"], report["environment"]) == (system, "production")
     found = [finding for area in report["areas"] for finding in area["findings"]]
     areas = {finding["area"] for finding in found}
-    assert {step.split(".")[0] for step in STEPS} - {"operations"} <= areas, done.stdout[-6000:]
+    # Two handbooks ask for no housekeeping (D-33 in docs/decisions.md), so there is nothing to find there.
+    silent = {"operations"} | ({"housekeeping"} if system in ("cronos_ai", "neuron") else set())
+    assert {step.split(".")[0] for step in STEPS} - silent <= areas, done.stdout[-6000:]
     unknown = [finding for finding in found if finding["status"] == "unknown"]
     assert not unknown, unknown
     for check, limit in FIGURES[system]:

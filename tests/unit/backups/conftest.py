@@ -31,7 +31,7 @@ def backup() -> Callable[..., Backup]:
     def make(created_at: datetime, *, verified: bool = False, proven: bool = False, failed: bool = False, **changes: Any) -> Backup:
         at = format_instant(created_at)
         records = [{"kind": kind, "status": status, "at": at} for kind, status, wanted in (
-            ("verify", "passed", verified), ("drill", "passed", proven), ("verify", "failed", failed)) if wanted]
+            ("verify", "pass", verified), ("drill", "pass", proven), ("verify", "fail", failed)) if wanted]
         one = manifest(created_at, **changes)
         return Backup(Path("/nowhere") / one.plan / one.id, one, tuple(records))
 

@@ -102,17 +102,17 @@ def test_an_altered_manifest_is_refused(clock, change):
 
 @pytest.mark.parametrize("records, status", [
     ([], "created"),
-    ([("verify", "passed")], "verified"),
+    ([("verify", "pass")], "verified"),
     ([("verify", "unknown")], "created"),
-    ([("verify", "passed"), ("verify", "unknown")], "verified"),
-    ([("verify", "passed"), ("drill", "passed")], "proven"),
-    ([("drill", "passed"), ("verify", "passed")], "proven"),
-    ([("verify", "passed"), ("verify", "failed")], "failed"),
-    ([("verify", "failed"), ("verify", "passed")], "verified"),
-    ([("drill", "failed"), ("verify", "passed")], "failed"),
-    ([("verify", "failed"), ("drill", "passed")], "proven"),
-    ([("drill", "passed"), ("verify", "failed")], "failed"),
-    ([("drill", "failed"), ("drill", "passed")], "proven"),
+    ([("verify", "pass"), ("verify", "unknown")], "verified"),
+    ([("verify", "pass"), ("drill", "pass")], "proven"),
+    ([("drill", "pass"), ("verify", "pass")], "proven"),
+    ([("verify", "pass"), ("verify", "fail")], "failed"),
+    ([("verify", "fail"), ("verify", "pass")], "verified"),
+    ([("drill", "fail"), ("verify", "pass")], "failed"),
+    ([("verify", "fail"), ("drill", "pass")], "proven"),
+    ([("drill", "pass"), ("verify", "fail")], "failed"),
+    ([("drill", "fail"), ("drill", "pass")], "proven"),
 ])
 def test_the_status_is_read_off_the_records(repository, clock, records, status):
     folder = put(repository, manifest(clock.now()))
@@ -128,7 +128,7 @@ def test_the_status_is_read_off_the_records(repository, clock, records, status):
 def test_a_record_that_cannot_be_read_raises_no_status(repository, clock):
     folder = put(repository, manifest(clock.now()))
     (folder / "verifications").mkdir()
-    for number, text in enumerate(["", "{", "[]", '{"kind": "verify", "status": "passed"}', '{"kind": "x", "status": "passed"}']):
+    for number, text in enumerate(["", "{", "[]", '{"kind": "verify", "status": "pass"}', '{"kind": "x", "status": "pass"}']):
         (folder / "verifications" / f"{number}.json").write_text(text)
     assert repository.open(folder.name).status == "created"
 
@@ -153,9 +153,10 @@ def test_the_lease_names_its_holder_and_ends_with_it(repository, clock):
     holder.start()
     try:
         assert ready.wait(10)
-        with pytest.raises(Busy) as error, lease(folder, clock, purpose="prune"):
-            pass
-        assert f"process {holder.pid}" in error.value.message and "since 2026-01-15T12:00:00" in error.value.message
+        for _again in range(2):  # who is turned away leaves the holder's name in place
+            with pytest.raises(Busy) as error, lease(folder, clock, purpose="prune"):
+                pass
+            assert f"process {holder.pid}" in error.value.message and "since 2026-01-15T12:00:00" in error.value.message
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.join()

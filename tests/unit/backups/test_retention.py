@@ -27,7 +27,7 @@ def made(hours: int, number: int, verify: str | None, drill: str | None) -> Back
     return Backup(Path(one.id), one, tuple(records))
 
 
-OUTCOME = st.sampled_from([None, "passed", "failed"])
+OUTCOME = st.sampled_from([None, "pass", "fail"])
 BACKUPS = st.lists(st.tuples(st.integers(0, 24 * 800), OUTCOME, OUTCOME), max_size=40).map(
     lambda rows: [made(hours, number, verify, drill) for number, (hours, verify, drill) in enumerate(rows)])
 POLICIES = st.builds(

@@ -66,7 +66,7 @@ def backup(status: str = "created", **more: Any) -> dict[str, Any]:
 
 def test_a_backup_shows_the_status_it_has_at_the_end_of_the_run():
     made = record("backups", "create", [], backup=backup())
-    checked = record("backups", "verify", [], verifications=[{"id": backup()["id"], "plan": "shop", "status": "verified"}])
+    checked = record("backups", "verify", [], verifications=[{"id": backup()["id"], "plan": "shop", "status": "pass"}])
     drilled = record("recovery", "drill", [], drill={"backup_id": backup()["id"], "plan": "shop", "status": "pass", "phases": []})
     assert report(made)["backups"][0]["status"] == "created"
     assert report(made, checked)["backups"][0]["status"] == "verified"
@@ -94,3 +94,8 @@ def test_the_console_says_verdict_areas_and_what_to_do():
     text = "\n".join(line for line, _status in console_summary(report(record("health", "check", [finding("fail")]))))
     assert "cronos_ai / production   UNHEALTHY   0% of 1 checks are good" in text
     assert "health: api: api is fail" in text and "-> look" in text
+
+
+def test_a_verification_that_could_not_look_changes_nothing():
+    looked = record("backups", "verify", [], verifications=[{"id": backup()["id"], "plan": "shop", "status": "unknown"}])
+    assert report(record("backups", "create", [], backup=backup()), looked)["backups"][0]["status"] == "created"

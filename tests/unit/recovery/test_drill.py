@@ -162,7 +162,7 @@ def test_a_drill_is_due_by_the_last_one_that_passed(make_backup, repository, clo
 
 
 def test_a_drill_from_the_future_counts_for_nothing(make_backup, clock):
-    record = {"at": "2027-01-01T00:00:00.000Z", "kind": "drill", "status": "passed", "drill": {}}
+    record = {"at": "2027-01-01T00:00:00.000Z", "kind": "drill", "status": "pass", "drill": {}}
     assert not_due(record, make_backup(), DrillPolicy(every=3600), clock.now()) is None
 
 
