@@ -78,7 +78,7 @@ verifications:
   contains:
     id: {description: Id of the backup., type: str, returned: success}
     plan: {description: Its plan., type: str, returned: success}
-    status: {description: 'V(passed), V(failed), V(unknown) where one could not look, V(due) in check mode.', type: str, returned: success}
+    status: {description: 'V(pass), V(fail), V(unknown) where one could not look, V(due) in check mode.', type: str, returned: success}
     depth: {description: 'V(full), or V(hashes) where the private key was not at hand.', type: str, returned: success}
     bytes_read: {description: What was read., type: int, returned: success}
     seconds: {description: How long it took., type: float, returned: success}

@@ -79,15 +79,17 @@ class DumpClient:
         return "compress" not in said
 
     def dump(self, folder: Path, *, environment: Mapping[str, str], snapshot: str, jobs: int, compression: str, level: int,
-             lock_timeout: float, timeout: float, watch: Callable[[], None] | None = None) -> None:
+             lock_timeout: float, timeout: float, sync: bool = True, watch: Callable[[], None] | None = None) -> None:
         """Dump the database that ``environment`` names into ``folder``, which must not exist, as of ``snapshot``.
 
-        ``compression`` is ``none`` or a method that `compresses_with` affirmed.
+        ``compression`` is ``none`` or a method that `compresses_with` affirmed; without ``sync`` the files are not fsynced.
 
         :raises OpsError: by what pg_dump said; CommandFailed where nothing more is known
         """
         argv = [self.installation.program("pg_dump"), "--format=directory", f"--file={folder}", f"--jobs={jobs}",
                 f"--snapshot={snapshot}", f"--lock-wait-timeout={max(1, int(lock_timeout * 1000))}", "--no-password"]
+        if not sync:
+            argv.append("--no-sync")
         if compression == "none":
             argv.append("--compress=0")
         elif self.major < 16:

@@ -131,7 +131,7 @@ class DumpEngine:
             fingerprint = _Fingerprinting(self._database.open_session, self._policy, snapshot, sequences)
             with sealer, fingerprint, self._database.environment() as environment:
                 client.dump(folder, environment=environment, snapshot=snapshot, jobs=self._policy.jobs, compression=in_pg_dump,
-                            level=self._policy.level, lock_timeout=self._policy.lock_timeout, timeout=self._policy.timeout,
+                            level=self._policy.level, lock_timeout=self._policy.lock_timeout, timeout=self._policy.timeout, sync=not coded,
                             watch=lambda: (sealer.check(), fingerprint.check()))
                 dumped = self._clock.monotonic()
                 files = sealer.finish()
@@ -300,5 +300,5 @@ class DumpReader:
 
     def read_in_full(self, backup: Backup, codecs: Codecs, scratch: Path) -> None:
         """See `engine.Reader`."""
-        client = self._programs.reader_for(backup.manifest.tools["pg_dump"])
+        client = self._programs.reader_for(backup.manifest.tools.get("pg_dump", ""))
         client.read_in_full(materialize(backup, scratch / "dump", codecs, jobs=self._jobs), timeout=self._timeout)

@@ -44,10 +44,12 @@ def lease(plan_folder: Path, clock: Clock, *, purpose: str) -> Iterator[None]:
             holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": format_instant(clock.now()), "purpose": purpose}
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
     finally:
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -71,10 +73,13 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     clear_scratch(parent)
     folder = home / secrets.token_hex(8)
     lock = home / f"{folder.name}.lock"
+    fresh = home / f"{folder.name}.new"  # nobody looks for this name, so it is locked before it can be taken for a dead one
     with storage_errors(folder):
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with storage_errors(folder):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fresh.rename(lock)
         yield private_folder(folder)
     finally:
         remove_tree(folder)
