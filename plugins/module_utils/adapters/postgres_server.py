@@ -9,8 +9,10 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +173,7 @@ class PostgresServer:
         argv = [self.installation.program("postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
-        with open(self.log, "ab") as log:
+        with self.log.open("ab") as log:
             self._process = self.commands.start(argv, user=self.account, cwd=str(self.folder), stdout=log.fileno(),
                                                 stderr=subprocess.STDOUT, text=False)
         try:
@@ -190,16 +192,17 @@ class PostgresServer:
             timeout=10, check=False)
         return ready.returncode == 0
 
-    def stop(self) -> None:
-        """End the server, fast and without asking; does nothing when it does not run."""
+    def stop(self, *, immediately: bool = False) -> None:
+        """End the server, without asking its clients; does nothing when it does not run.
+
+        ``immediately`` leaves out the checkpoint: for a server whose data is thrown away.
+        """
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.send_signal(2)  # SIGINT: fast shutdown
-            try:
+            self._process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                pass
         end_group(self._process)
         self._process = None
 

@@ -110,19 +110,19 @@ class ScratchDatabase:
         with self.session(database="postgres") as session:
             wanted = self._locale_clauses(locale)
             encoding = re.sub(r"[^A-Za-z0-9_]", "", str(locale.get("encoding") or "UTF8"))
-            begin = f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING '{encoding}'"
+            begin, names = f"CREATE DATABASE {{database}} TEMPLATE template0 ENCODING '{encoding}'", {"database": DATABASE}
             try:
-                session.run(f"{begin} {wanted}")
+                session.run(f"{begin} {wanted}", names=names)
                 return []
             except StatementFailed as error:
                 if not wanted:
                     raise
-                session.run(f"{begin} LC_COLLATE 'C' LC_CTYPE 'C'")
+                session.run(f"{begin} LC_COLLATE 'C' LC_CTYPE 'C'", names=names)
                 return [f"This host lacks the source's locale, the drill used C: {error.message}"]
 
     def _locale_clauses(self, locale: Mapping[str, Any]) -> str:
         def quoted(text: object) -> str:
-            return "'" + str(text).replace("'", "''") + "'"
+            return "'" + str(text).replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
 
         if not locale.get("collate"):
             return ""
@@ -167,4 +167,4 @@ class ScratchDatabase:
     def stop(self) -> None:
         """End the server; does nothing when there is none."""
         if self._server is not None:
-            self._server.stop()
+            self._server.stop(immediately=True)

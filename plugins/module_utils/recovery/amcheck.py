@@ -34,8 +34,8 @@ def check_relations(open_session: Callable[[], Session], *, parallel: int) -> Am
     try:
         if not first.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'"):
             return Amcheck(not_checked="this server lacks the extension amcheck")
-        first.run(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}")
-        first.run(f"CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA {_SCHEMA}")
+        first.run("CREATE SCHEMA IF NOT EXISTS {schema}", names={"schema": _SCHEMA})
+        first.run("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA {schema}", names={"schema": _SCHEMA})
         schema = first.value("SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
                              " WHERE e.extname = 'amcheck'")
         heaps = first.server_version >= 140000
