@@ -147,8 +147,12 @@ class PostgresSession:
         self.run("SELECT set_config(%s, %s, false)", (name, str(value)))
 
     def cancel(self) -> None:
-        """Ask the server to cancel the running statement; may be called from another thread."""
-        self._connection.cancel_safe(timeout=5) if hasattr(self._connection, "cancel_safe") else self._connection.cancel()
+        """Ask the server to cancel the running statement; may be called from another thread.
+
+        :raises OpsError: where the server cannot be asked any more, by `translated`
+        """
+        with translated(self.target):
+            self._connection.cancel_safe(timeout=5) if hasattr(self._connection, "cancel_safe") else self._connection.cancel()
 
     def close(self) -> None:
         """End the session; a transaction that is open is rolled back."""

@@ -221,8 +221,9 @@ def set_wait_limits(session: Session, *, lock_timeout: float | None = None, stat
 def _prepare(session: Session, work: Work, left: float) -> dict[str, Any]:
     # One round trip: the size as it is now, and the server's own end of the time budget.
     [row] = session.fetch(
-        "SELECT set_config('statement_timeout', %s, false), (SELECT pg_relation_size(oid) + coalesce(pg_relation_size("
-        "nullif(reltoastrelid, 0)), 0) FROM pg_class WHERE oid = %s::oid) AS bytes", (str(_milliseconds(left)), work.oid))
+        "SELECT set_config('statement_timeout', %s, false), (SELECT sum(pg_relation_size(oid) + coalesce(pg_relation_size("
+        "nullif(reltoastrelid, 0)), 0)) FROM pg_class WHERE oid = ANY(%s::oid[]))::bigint AS bytes",
+        (str(_milliseconds(left)), list(work.oids)))
     return {"bytes": row["bytes"]}
 
 

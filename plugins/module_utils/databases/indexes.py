@@ -23,7 +23,8 @@ WITH building AS MATERIALIZED (
 ), candidates AS MATERIALIZED (
     SELECT i.*, ic.relname, ic.relnamespace, ic.relpages, ic.reltuples, ic.relkind, ic.reloptions, ic.relowner, m.amname
       FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am m ON m.oid = ic.relam
-     WHERE ic.relpersistence <> 't' AND (NOT i.indisvalid OR NOT i.indisready OR m.amname = 'btree' AND ic.relpages >= {min_pages})
+     WHERE i.indrelid >= 16384 AND ic.relpersistence <> 't'
+       AND (NOT i.indisvalid OR NOT i.indisready OR m.amname = 'btree' AND ic.relpages >= {min_pages})
 ), columns AS MATERIALIZED (
     SELECT k.indexrelid, k.relname AS index_name, tc.relname AS table_name, tn.nspname AS schema, inn.nspname AS index_schema, a.attname,
            k.indkey[a.attnum - 1] AS key, ta.attname AS table_column, a.attlen
@@ -40,9 +41,12 @@ WITH building AS MATERIALIZED (
            sum(ln(greatest(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * k.reltuples ELSE s.n_distinct END, 1)))::float8 AS ln_distinct,
            bool_and(s.n_distinct IS NOT NULL) AS distinct_known
       FROM columns c JOIN candidates k USING (indexrelid)
-      LEFT JOIN pg_stats s ON NOT s.inherited AND s.schemaname = CASE WHEN c.key = 0 THEN c.index_schema ELSE c.schema END
-           AND s.tablename = CASE WHEN c.key = 0 THEN c.index_name ELSE c.table_name END
-           AND s.attname = CASE WHEN c.key = 0 THEN c.attname ELSE c.table_column END
+      -- LATERAL, so that each column is looked up through indexes; the planner thinks the view has six rows and loops over it.
+      LEFT JOIN LATERAL (
+            SELECT p.avg_width, p.null_frac, p.n_distinct FROM pg_stats p
+             WHERE NOT p.inherited AND p.schemaname = CASE WHEN c.key = 0 THEN c.index_schema ELSE c.schema END
+               AND p.tablename = CASE WHEN c.key = 0 THEN c.index_name ELSE c.table_name END
+               AND p.attname = CASE WHEN c.key = 0 THEN c.attname ELSE c.table_column END) s ON true
      GROUP BY c.indexrelid
 )
 SELECT k.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, format('%I.%I', n.nspname, k.relname) AS title,
@@ -58,11 +62,15 @@ SELECT k.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, form
                 WHERE NOT (k.indisvalid AND k.indisready) AND o.indrelid = k.indrelid AND o.indexrelid <> k.indexrelid
                   AND o.indkey = k.indkey AND k.relname ~ '_cc(new|old)[0-9]*$'
                   AND starts_with(oc.relname, regexp_replace(k.relname, '_cc(new|old)[0-9]*$', ''))) AS has_twin,
+       tn.nspname AS table_schema, tc.relname AS table_name, format('%I.%I', tn.nspname, tc.relname) AS table_title,
+       (SELECT count(*) FROM pg_index o WHERE o.indrelid = k.indrelid) AS siblings,
        b.relid IS NOT NULL AS building, pg_is_in_recovery() AS standby,
        pg_has_role(coalesce(main.relowner, k.relowner), 'USAGE')
            OR pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') {maintain} AS allowed
   FROM candidates k
   JOIN pg_namespace n ON n.oid = k.relnamespace
+  JOIN pg_class tc ON tc.oid = k.indrelid
+  JOIN pg_namespace tn ON tn.oid = tc.relnamespace
   LEFT JOIN pg_class main ON n.nspname = 'pg_toast' AND main.reltoastrelid = k.indrelid
   LEFT JOIN widths w ON w.indexrelid = k.indexrelid
   LEFT JOIN building b ON b.relid = k.indrelid
@@ -77,8 +85,8 @@ class Index:
     ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``rows`` is
     pg_class.reltuples of the index, -1 where unknown; ``key_bytes`` the mean width of its columns, None where there are no
     statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of its
-    columns' distinct values. ``has_twin``: it is invalid,
-    named as REINDEX CONCURRENTLY names its intermediate copies, and the index that it is a copy of is there.
+    columns' distinct values. ``siblings`` counts the indexes of its table, itself among them. ``has_twin``: it is
+    invalid, named as REINDEX CONCURRENTLY names its intermediate copies, and the index that it is a copy of is there.
     ``measured_percent``: bloat as pgstatindex saw it.
     """
 
@@ -101,6 +109,10 @@ class Index:
     key_bytes: float | None = None
     null_share: float = 0
     ln_distinct: float | None = None
+    table_schema: str = ""
+    table_name: str = ""
+    table_title: str = ""
+    siblings: int = 0
     has_twin: bool = False
     building: bool = False
     standby: bool = False

@@ -127,11 +127,11 @@ def _blocked(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     findings = []
     for one in waiting[:10]:
         blockers = ", ".join(map(str, one["blockers"])) or "a session that is gone by now"
-        remedy = f"SELECT pg_terminate_backend({one['blockers'][0]});" if one["blockers"] else "look again"
+        remedy = f"end it: SELECT pg_terminate_backend({one['blockers'][0]});" if one["blockers"] else "look again"
         findings += _seconds("locks", f"pid {one['pid']} of {one['user']}", one["seconds"], limit,
                              what=f"the time of waiting for a lock that {blockers} has",
                              hint=f"See what the holder does (SELECT query, state FROM pg_stat_activity WHERE pid = "
-                                  f"{(one['blockers'] or [0])[0]};), then end it: {remedy}")
+                                  f"{(one['blockers'] or [0])[0]};), then {remedy}")
     return findings
 
 
@@ -157,7 +157,7 @@ def _statements(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         slow = [finding for one in judged for finding in _seconds(
             "slow_statement", f"query {one['queryid']}", one["mean_seconds"], limit,
             what=f"the mean time of {' '.join(one['query'].split())[:80]!r} ({one['calls']} calls)",
-            hint=f"SELECT query FROM pg_stat_statements WHERE queryid = {one['queryid']}; then EXPLAIN (ANALYZE, BUFFERS) it")
+            hint=f"See it whole: SELECT query FROM pg_stat_statements WHERE queryid = {one['queryid']}; then EXPLAIN (ANALYZE, BUFFERS) it")
             if finding.status is not Status.PASS]
         findings += slow[:10] or [Finding("database.slow_statement", name, Status.PASS, f"none of {len(judged)} statements is slow",
                                           0, limit.fail, "s")]
@@ -260,7 +260,7 @@ def _settings(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
 
 def _setting_hint(name: str, value: str, place: str) -> str:
     if place == "the server":
-        return f"ALTER SYSTEM SET {name} = '{value}'; SELECT pg_reload_conf();"
+        return f"Set it: ALTER SYSTEM SET {name} = '{value}'; SELECT pg_reload_conf();"
     return f"It was set by ALTER ROLE or ALTER DATABASE for {place}: RESET {name} there"
 
 

@@ -14,6 +14,12 @@ from .indexes import Index
 from .policy import percentage, read_policy, size, words
 from .work import Plan, Skip, Work
 
+# The order of work.
+_LEFTOVER, _INVALID, _BLOATED = range(3)
+# Above this a rebuild takes so much longer than its waiting that nothing is won by rebuilding a table's indexes at once, and a
+# cancellation would cost more.
+_TOGETHER_BYTES = 64 * 2**20
+
 
 @dataclass(frozen=True)
 class ReindexPolicy:
@@ -78,8 +84,32 @@ def plan_reindex(indexes: Sequence[Index], policy: ReindexPolicy) -> Plan:
             skipped.append(found)
         elif found:
             due.append(found)
+    due = _together(due, {index.oid: index for index in indexes})
     due.sort(key=lambda entry: entry[0])
     return Plan(tuple(work for _key, work in due), tuple(skipped))
+
+
+def _together(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index]) -> list[tuple[tuple, Work]]:
+    """Where all indexes of a table are bloated and none is large, one statement rebuilds them and waits only once."""
+    tables: dict[int, list[tuple[tuple, Work]]] = {}
+    alone = []
+    for key, work in due:
+        index = indexes[work.oid]
+        small = key[0] == _BLOATED and index.siblings > 1 and index.schema != "pg_toast"
+        (tables.setdefault(index.indexed_oid, []) if small else alone).append((key, work))
+    for entries in tables.values():
+        index, weight = indexes[entries[0][1].oid], sum(work.bytes for _key, work in entries)
+        if len(entries) < index.siblings or weight > _TOGETHER_BYTES:
+            alone += entries
+            continue
+        works = [work for _key, work in entries]
+        won = sum(key[1] for key, _work in entries)
+        before = {"bytes": weight, "valid": True, "bloat_percent": _rounded(-won / max(weight, 1))}
+        alone.append(((_BLOATED, won), Work(
+            index.table_title, "reindex table", "; ".join(f"{work.relation}: {work.reason}" for work in works),
+            "REINDEX TABLE CONCURRENTLY {table}", {"table": (index.table_schema, index.table_name)}, index.indexed_oid,
+            index.table_oid, weight, before=before, parts=tuple(work.oid for work in works))))
+    return alone
 
 
 def _due(index: Index, policy: ReindexPolicy) -> tuple[tuple, Work] | Skip | None:
@@ -99,19 +129,19 @@ def _due(index: Index, policy: ReindexPolicy) -> tuple[tuple, Work] | Skip | Non
             return Skip(index.title, "it is invalid: not all partitions have their part of it",
                         f"Create the missing ones and attach them: ALTER INDEX {index.title} ATTACH PARTITION …;")
         if index.has_twin:
-            return work(0, "drop leftover", "left invalid by a REINDEX CONCURRENTLY that was broken off",
+            return work(_LEFTOVER, "drop leftover", "left invalid by a REINDEX CONCURRENTLY that was broken off",
                         "DROP INDEX CONCURRENTLY IF EXISTS {index}", 0)
         if index.exclusion:
             return Skip(index.title, "it is invalid and holds an exclusion constraint, which cannot be rebuilt concurrently",
                         f"In a maintenance window: REINDEX INDEX {index.title};")
-        return work(1, "reindex", "it is invalid", "REINDEX INDEX CONCURRENTLY {index}", index.bytes)
+        return work(_INVALID, "reindex", "it is invalid", "REINDEX INDEX CONCURRENTLY {index}", index.bytes)
     if index.partitioned or index.exclusion:
         return None
     percent = policy.bloat(index)
     if percent is None:
         return None
     how = "as measured" if index.measured_percent is not None else "by estimate"
-    return work(2, "reindex", f"{percent:.0f}% of its {format_size(index.bytes)} is bloat, {how}",
+    return work(_BLOATED, "reindex", f"{percent:.0f}% of its {format_size(index.bytes)} is bloat, {how}",
                 "REINDEX INDEX CONCURRENTLY {index}", index.bytes, percent * index.bytes)
 
 

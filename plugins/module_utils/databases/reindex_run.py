@@ -88,22 +88,23 @@ def _verify(session: Session, before: dict[int, Index], results: Sequence[Result
     if not done:
         return
     set_wait_limits(session, statement_timeout=30)
-    names = [before[result.work.oid] for result in done]
+    names = [before[oid] for result in done for oid in result.work.oids]
     rows = session.fetch(
         "SELECT n.nspname, c.relname, pg_relation_size(c.oid) AS bytes, i.indisvalid AS valid "
         "FROM unnest(%s::name[], %s::name[]) AS w (schema, name) JOIN pg_namespace n ON n.nspname = w.schema "
         "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name JOIN pg_index i ON i.indexrelid = c.oid",
         ([index.schema for index in names], [index.name for index in names]))
     found = {(row["nspname"], row["relname"]): row for row in rows}
-    for result, index in zip(done, names, strict=True):
-        row = found.get((index.schema, index.name))
-        result.after = {"bytes": row["bytes"], "valid": row["valid"]} if row else {}
+    for result in done:
+        indexes = [before[oid] for oid in result.work.oids]
+        rows = [found[index.schema, index.name] for index in indexes if (index.schema, index.name) in found]
+        result.after = {"bytes": sum(row["bytes"] for row in rows), "valid": all(row["valid"] for row in rows)} if rows else {}
         if result.work.action.startswith("drop"):
-            if row:
+            if rows:
                 result.status, result.message = "failed", "it is still there"
-        elif row is None:
+        elif not rows:
             result.status = "gone"
-        elif not row["valid"]:
+        elif not result.after["valid"]:
             result.status, result.message = "failed", "it is invalid after the rebuild"
-        elif index.valid and row["bytes"] > 0.9 * result.before["bytes"]:
+        elif indexes[0].valid and result.after["bytes"] > 0.9 * (result.before["bytes"] or 0):
             result.message = "it is no smaller: the estimate was wrong"

@@ -20,9 +20,6 @@ WITH settings AS MATERIALIZED (
     SELECT current_setting('block_size')::bigint AS block, pg_is_in_recovery() AS standby,
            pg_has_role(d.datdba, 'USAGE') AS owns_database
       FROM pg_database d WHERE d.datname = current_database()
-), widths AS MATERIALIZED (
-    SELECT schemaname, tablename, sum(avg_width * (1 - null_frac)) AS width
-      FROM pg_stats WHERE NOT inherited GROUP BY 1, 2
 ), indexes AS MATERIALIZED (
     SELECT i.indrelid, sum(x.relpages)::bigint AS pages FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY 1
 )
@@ -50,7 +47,9 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.
   FROM pg_class c CROSS JOIN settings s
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
-  LEFT JOIN widths w ON w.schemaname = n.nspname AND w.tablename = c.relname
+  LEFT JOIN LATERAL (SELECT sum(p.avg_width * (1 - p.null_frac)) AS width FROM pg_stats p
+                      WHERE c.relpages * s.block > {large} AND p.schemaname = n.nspname AND p.tablename = c.relname
+                        AND NOT p.inherited) w ON true
   LEFT JOIN indexes x ON x.indrelid = c.oid
  WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' {only}
 """
@@ -141,14 +140,17 @@ class Holder:
     remedy: str
 
 
-def observe_tables(session: Session, *, oids: Sequence[int] | None = None) -> list[Table]:
-    """All tables of the database that are not temporary, system catalogs included; or those of ``oids``."""
+def observe_tables(session: Session, *, large: int, oids: Sequence[int] | None = None) -> list[Table]:
+    """All tables of the database that are not temporary, system catalogs included; or those of ``oids``.
+
+    What their rows need is estimated for those of more than ``large`` bytes: it costs a look at each column.
+    """
     # The privilege MAINTAIN came with PostgreSQL 17.
     maintain = "OR has_table_privilege(c.oid, 'MAINTAIN')" if session.server_version >= 170000 else ""
     only = f"AND c.oid IN ({', '.join(str(int(oid)) for oid in oids)})" if oids is not None else ""
     if oids is not None and not oids:
         return []
-    rows = session.fetch(_TABLES.replace("{maintain}", maintain).replace("{only}", only))
+    rows = session.fetch(_TABLES.replace("{maintain}", maintain).replace("{only}", only).replace("{large}", str(int(large))))
     # Before PostgreSQL 14 ANALYZE does not count the rows of a partitioned table, so nothing tells when it is due.
     if session.server_version < 140000:
         rows = [{**row, "partitions_rows": None} for row in rows]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..core.clock import Clock
-from ..core.errors import OpsError, Refused, TimedOut
+from ..core.errors import OpsError, Refused, TimedOut, Unreachable
 from ..core.waiting import Deadline, wait_until
 from .crew import Budget, Crew, Result, set_wait_limits
 from .report import Maintenance
@@ -31,7 +31,7 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    tables = observe_tables(session)
+    tables = observe_tables(session, large=policy.bloat_size)
     if any(table.standby for table in tables):
         raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
     tables, warnings = _measured(session, tables, policy, deadline)
@@ -61,6 +61,8 @@ def _measured(session: Session, tables: Sequence[Table], policy: VacuumPolicy, d
             break
         try:
             measured[table.oid] = measure_table(session, schema, table)
+        except Unreachable:
+            raise
         except OpsError as error:
             warnings.append(f"{table.title} was not measured, its estimate stands: {error.message}")
     return [replace(table, measured=measured.get(table.oid)) for table in tables], warnings
@@ -102,7 +104,7 @@ def _after(session: Session, before: dict[int, Table], done: dict[int, Result], 
     found: dict[int, Table] = {}
 
     def flushed() -> bool:
-        found.update({table.oid: table for table in observe_tables(session, oids=list(done))})
+        found.update({table.oid: table for table in observe_tables(session, large=2**62, oids=list(done))})
         return all(_stamp(table, done[oid]) != _stamp(before[oid], done[oid]) for oid, table in found.items())
 
     with contextlib.suppress(TimedOut):  # told per table, as passed over

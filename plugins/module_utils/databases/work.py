@@ -20,7 +20,8 @@ class Work:
     """One statement on one relation that is due.
 
     ``group``: works of one group run one after another in one session. ``names`` fills the placeholders of
-    ``statement``. ``bytes`` is what it reads and writes, for predictions.
+    ``statement``. ``bytes`` is what it reads and writes, for predictions. ``parts``: where it is about several relations at once,
+    their oids.
     """
 
     relation: str
@@ -33,6 +34,12 @@ class Work:
     bytes: int
     urgent: bool = False
     before: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[int, ...] = ()
+
+    @property
+    def oids(self) -> tuple[int, ...]:
+        """What its size is the sum of."""
+        return self.parts or (self.oid,)
 
     def as_planned(self) -> dict[str, Any]:
         """The entry of ``relations`` in check mode."""

@@ -76,18 +76,27 @@ def test_bloat_shows_after_a_vacuum_and_is_gone_after_the_rebuild(run_module, da
     session.run("VACUUM ANALYZE")
 
     planned = run_module("postgresql_reindex", options, check=True)
-    assert [entry["status"] for entry in planned["relations"]] == ["planned"] * 6 and planned["changed"], planned
+    assert [entry["status"] for entry in planned["relations"]] == ["planned"] * 3 and planned["changed"], planned
     done = run_module("postgresql_reindex", options)
-    assert len(done["relations"]) == 6 and done["skipped"] == []
+    assert len(done["relations"]) == 3 and done["skipped"] == []
     for entry in done["relations"]:
         assert entry["status"] == "done" and entry["after"]["bytes"] < 0.4 * entry["before"]["bytes"], entry
-        assert ("as measured" if extension else "by estimate") in entry["reason"]
+        assert entry["action"] == "reindex table" and entry["reason"].count("as measured" if extension else "by estimate") == 2
     assert not any("well" in entry["relation"] for entry in done["relations"])
     assert any("CREATE EXTENSION pgstattuple" in str(warning) for warning in done.get("warnings", [])) is not extension
 
     again = run_module("postgresql_reindex", options)
     assert again["changed"] is False and again["summary"] == "Nothing was due"
     assert invalid(session) == []
+
+
+def test_a_single_index_of_a_table_is_rebuilt_alone(run_module, database, session):
+    sick_table(session, "t")
+    session.run("VACUUM ANALYZE t")
+    session.run("REINDEX INDEX t_pkey")
+    done = run_module("postgresql_reindex", login(database, policy=REINDEX))
+    assert [(entry["relation"], entry["action"]) for entry in done["relations"]] == [("public.t_v_idx", "reindex")]
+    assert run_module("postgresql_reindex", login(database, policy=REINDEX))["changed"] is False
 
 
 def test_the_estimate_is_what_the_server_builds(session):
@@ -142,10 +151,12 @@ def test_an_invalid_index_is_rebuilt_and_one_that_cannot_be_is_told_each_time(ru
 
 
 def test_at_the_end_of_the_budget_it_cancels_and_clears_up(run_module, database, session):
-    sick_table(session, "t")
-    session.run("VACUUM ANALYZE t")
+    for name in ("t", "u"):
+        sick_table(session, name)
+    session.run("VACUUM ANALYZE")
     with old_transaction(database):
-        answer = run_module("postgresql_reindex", login(database, policy=REINDEX, time_budget="2s", lock_timeout="30s"), timeout=30)
+        answer = run_module("postgresql_reindex", login(database, policy=REINDEX, time_budget="2s", lock_timeout="30s",
+                                                        connection_budget=1), timeout=30)
     assert answer["changed"] is False and len(answer["skipped"]) == 2, answer
     assert "cancelled after" in answer["skipped"][0]["reason"] and "of the time budget of 2s are left" in answer["skipped"][1]["reason"]
     # What could be dropped is dropped; what the old transaction kept from being dropped is named.

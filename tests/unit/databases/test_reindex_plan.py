@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
@@ -54,6 +55,17 @@ def test_leftovers_first_then_invalid_ones_then_by_what_is_won_and_one_group_per
         ("public.small_ccnew", "drop leftover"), ("public.broken", "reindex"), ("public.large", "reindex"), ("public.small", "reindex")]
     assert [[work.relation for work in group] for group in plan.groups()] == [
         ["public.small_ccnew", "public.small"], ["public.broken", "public.large"]]
+
+
+def test_where_all_indexes_of_a_small_table_are_due_one_statement_does_them():
+    table = {"indexed_oid": 7, "table_oid": 7, "siblings": 2, "table_schema": "public", "table_name": "t", "table_title": "public.t"}
+    both = [index(name, oid=oid, rows=0, **table) for oid, name in ((1, "a"), (2, "b"))]
+    [work] = plan_reindex(both, POLICY).work
+    assert (work.relation, work.statement, work.names) == ("public.t", "REINDEX TABLE CONCURRENTLY {table}", {"table": ("public", "t")})
+    assert work.oids == (1, 2) and work.bytes == 2000 * 8192 and work.reason.count("by estimate") == 2
+    assert len(plan_reindex(both[:1], POLICY).work) == 1 and plan_reindex(both[:1], POLICY).work[0].action == "reindex"
+    large = [replace(one, pages=5000) for one in both]  # a cancellation would lose too much
+    assert [work.action for work in plan_reindex(large, POLICY).work] == ["reindex", "reindex"]
 
 
 def test_an_invalid_index_without_its_twin_is_rebuilt_and_not_dropped():
