@@ -21,11 +21,10 @@ def verify(run_module, repository, programs):
     return run
 
 
-@pytest.fixture(params=["plain", "encrypted", "recompressed"])
-def dumped(request, run_module, repository, new_shop, shop, of, keys):
-    """A dump stored as pg_dump wrote it, one that is encrypted, and one of each server with its own client."""
-    target = shop if request.param == "recompressed" else new_shop
-    answer = run_module("backup", of(repository, target, bin_dir=folder_of(target),
+@pytest.fixture(params=["plain", "encrypted"])
+def dumped(request, run_module, repository, shop, of, keys):
+    """A dump with the client of the server's major: as pg_dump wrote it or, of the older one, compressed by us."""
+    answer = run_module("backup", of(repository, shop, bin_dir=folder_of(shop),
                                      recipients=[keys[1]] if request.param == "encrypted" else []))
     assert answer["changed"], answer
     return repository.open(answer["backup"]["id"])
@@ -65,7 +64,7 @@ def test_check_mode_lists_and_writes_nothing(run_module, repository, dumped):
     assert repository.open(dumped.id).verifications == ()
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "emptied", "lengthened"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "lengthened"])
 @pytest.mark.parametrize("which", ["largest", "toc"])
 def test_what_was_altered_is_found_with_and_without_the_key(verify, repository, dumped, keys, how, which):
     files = dumped.manifest.files
