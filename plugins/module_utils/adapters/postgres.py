@@ -124,7 +124,7 @@ class PostgresSession:
         :raises OpsError: the server's or the network's error, by `translated`
         """
         with translated(self.target), self._connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(compose(query, names), parameters)
+            cursor.execute(compose(query, names, with_parameters=parameters is not None), parameters)
             return cursor.fetchall() if cursor.description else []
 
     def value(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None,
@@ -140,7 +140,7 @@ class PostgresSession:
         :raises OpsError: the server's or the network's error, by `translated`
         """
         with translated(self.target), self._connection.cursor() as cursor:
-            cursor.execute(compose(statement, names), parameters)
+            cursor.execute(compose(statement, names, with_parameters=parameters is not None), parameters)
 
     def set(self, name: str, value: str | float) -> None:
         """Change a setting for this session, as SET does."""
@@ -184,13 +184,16 @@ def connect(target: PostgresTarget, *, autocommit: bool = True, application_name
     return PostgresSession(connection, target)
 
 
-def compose(query: str, names: Mapping[str, Sequence[str] | str] | None) -> Any:
-    """The query with its named identifiers quoted; without names it is left as it stands."""
+def compose(query: str, names: Mapping[str, Sequence[str] | str] | None, *, with_parameters: bool = False) -> Any:
+    """The query with its named identifiers quoted; without names it is left as it stands.
+
+    ``with_parameters`` doubles the ``%`` in names, which psycopg would else take for a placeholder.
+    """
     if names is None:
         return query
-    identifiers = {key: sql.Identifier(name) if isinstance(name, str) else sql.Identifier(*name)
-                   for key, name in names.items()}
-    return sql.SQL(query).format(**identifiers)
+    quoted = {key: sql.Identifier(*([name] if isinstance(name, str) else name)).as_string(None) for key, name in names.items()}
+    return sql.SQL(query).format(
+        **{key: sql.SQL(text.replace("%", "%%") if with_parameters else text) for key, text in quoted.items()})
 
 
 class StatementFailed(CommandFailed):
@@ -217,12 +220,16 @@ def translated(target: PostgresTarget) -> Iterator[None]:
         raise _in_our_words(error, target) from error
 
 
+# What libpq itself says before the server gives a code.
+_REFUSALS = ("authentication failed", "no pg_hba.conf entry", "no password supplied")
+
+
 def _in_our_words(error: Any, target: PostgresTarget) -> OpsError:
     state = error.sqlstate or ""
     said = " ".join(str(error).split())
     evidence = {"host": target.host, "port": target.port, "database": target.database, "user": target.user,
                 "sqlstate": state, "server_said": said[:1000]}
-    if state.startswith("28") or "authentication failed" in said or "no pg_hba.conf entry" in said:
+    if state.startswith("28") or any(words in said for words in _REFUSALS):
         return AccessDenied(f"The server refuses user {target.user} for {target.name}: {said}",
                             hint="Check user and password, and the server's pg_hba.conf", evidence=evidence)
     if state == "3D000" or ("database" in said and "does not exist" in said and not state):

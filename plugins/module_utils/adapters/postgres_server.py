@@ -190,7 +190,14 @@ class PostgresServer:
         ready = self.commands.run(
             [self.installation.program("pg_isready"), "-h", self.socket_folder, "-p", str(self.port), "-t", "2"],
             timeout=10, check=False)
-        return ready.returncode == 0
+        # Another server may answer in the same folder while ours is still finding out; the lock file names whose it is.
+        return ready.returncode == 0 and self._owner() == self._process.pid
+
+    def _owner(self) -> int | None:
+        try:
+            return int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
 
     def stop(self, *, immediately: bool = False) -> None:
         """End the server, without asking its clients; does nothing when it does not run.

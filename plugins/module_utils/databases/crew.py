@@ -104,6 +104,8 @@ class Crew:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: set[Session] = set()
+        self._bounds: dict[Session, float] = {}
+        self._sizes: dict[int, int] = {}
 
     def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None) -> Tally:
         """Work through the groups in order. ``tidy(session, work)`` clears up after a work that was broken off; what it
@@ -115,6 +117,7 @@ class Crew:
         size = min(self._budget.connections, len(groups))
         if not size:
             return tally
+        self._sizes = sizes(self._first, [oid for group in groups for work in group for oid in work.oids])
         with ThreadPoolExecutor(max_workers=size, thread_name_prefix="maintenance") as pool:
             futures = [pool.submit(self._worker, number, queue, tally, pace, tidy) for number in range(size)]
             try:
@@ -169,7 +172,7 @@ class Crew:
         began = self._clock.monotonic()
         try:
             with self._cancellable(session):
-                before = _prepare(session, work, left)
+                self._bound(session, left)
                 session.run(work.statement, names=work.names)
         except OpsError as error:
             seconds = self._clock.monotonic() - began
@@ -180,7 +183,17 @@ class Crew:
             return result
         seconds = self._clock.monotonic() - began
         pace.learn(work.bytes, seconds)
-        return Result(work, "done", seconds, before={**work.before, **before})
+        return Result(work, "done", seconds, before=self._before(work))
+
+    def _bound(self, session: Session, left: float) -> None:
+        """Let the server end the next statement with the budget; half the reserve saves most of the round trips for it."""
+        if not left / 2 < self._bounds.get(session, 0) <= left + self._budget.reserve / 2:
+            self._bounds[session] = left
+            set_wait_limits(session, statement_timeout=left)
+
+    def _before(self, work: Work) -> dict[str, Any]:
+        known = [self._sizes[oid] for oid in work.oids if oid in self._sizes]
+        return {**work.before, "bytes": sum(known)} if len(known) == len(work.oids) else dict(work.before)
 
     @contextlib.contextmanager
     def _cancellable(self, session: Session) -> Iterator[None]:
@@ -195,6 +208,7 @@ class Crew:
     def _tidy(self, session: Session, work: Work, tidy: Tidy | None) -> str:
         if tidy is None:
             return ""
+        self._bounds.pop(session, None)
         set_wait_limits(session, statement_timeout=max(self._budget.reserve, self._budget.lock_timeout))
         try:
             return tidy(session, work)
@@ -205,11 +219,11 @@ class Crew:
 def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None) -> None:
     """Bound what the session's statements wait for a lock and run in all, in seconds.
 
-    From PostgreSQL 14 on the server also looks every few seconds whether we still live, and stops working for the dead.
+    The catalog queries are not worth compiling, which can take longer than they do. From PostgreSQL 14 on the server also looks every few seconds whether we still live, and stops working for the dead.
     """
-    wanted = {}
+    wanted: dict[str, Any] = {}
     if lock_timeout is not None:
-        wanted["lock_timeout"] = _milliseconds(lock_timeout)
+        wanted |= {"lock_timeout": _milliseconds(lock_timeout), "jit": "off"}
         if session.server_version >= 140000:
             wanted["client_connection_check_interval"] = 2000
     if statement_timeout is not None:
@@ -218,13 +232,16 @@ def set_wait_limits(session: Session, *, lock_timeout: float | None = None, stat
                   [text for name, value in wanted.items() for text in (name, str(value))])
 
 
-def _prepare(session: Session, work: Work, left: float) -> dict[str, Any]:
-    # One round trip: the size as it is now, and the server's own end of the time budget.
-    [row] = session.fetch(
-        "SELECT set_config('statement_timeout', %s, false), (SELECT sum(pg_relation_size(oid) + coalesce(pg_relation_size("
-        "nullif(reltoastrelid, 0)), 0)) FROM pg_class WHERE oid = ANY(%s::oid[]))::bigint AS bytes",
-        (str(_milliseconds(left)), list(work.oids)))
-    return {"bytes": row["bytes"]}
+def sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
+    """Bytes of relations and their TOAST tables as they are on disk; those that somebody has locked are left out."""
+    with contextlib.suppress(TimedOut):  # locked between the look at the locks and the look at the size
+        rows = session.fetch(
+            "SELECT c.oid::bigint AS oid, CASE WHEN l.relation IS NULL THEN pg_relation_size(c.oid) "
+            "+ coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) END AS bytes FROM pg_class c LEFT JOIN "
+            "(SELECT DISTINCT relation FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted) l ON l.relation = c.oid "
+            "WHERE c.oid = ANY(%s::oid[])", (list(oids),))
+        return {row["oid"]: row["bytes"] for row in rows if row["bytes"] is not None}
+    return {}
 
 
 def _milliseconds(seconds: float) -> int:

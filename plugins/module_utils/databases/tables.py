@@ -163,14 +163,6 @@ def observe_holder(session: Session) -> Holder | None:
     return Holder(**rows[0]) if rows else None
 
 
-def observe_sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
-    """Bytes of tables and their TOAST tables as they are on disk; takes a lock on each."""
-    rows = session.fetch(
-        "SELECT oid::bigint AS oid, pg_relation_size(oid) + coalesce(pg_relation_size(nullif(reltoastrelid, 0)), 0) AS bytes "
-        "FROM pg_class WHERE oid = ANY(%s::oid[])", (list(oids),))
-    return {row["oid"]: row["bytes"] for row in rows}
-
-
 def extension_schema(session: Session, extension: str) -> str | None:
     """Where an extension's functions are, None where it is not installed in this database."""
     rows = session.fetch("SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = %s",

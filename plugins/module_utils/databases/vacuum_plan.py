@@ -93,7 +93,8 @@ def plan_vacuum(tables: Sequence[Table], policy: VacuumPolicy, holder: Holder | 
             due.append(found)
     due.sort(key=lambda entry: entry[0])
     # ANALYZE of a partitioned table reads all its partitions: it waits for their own work, in the same session.
-    parents = {work.oid for _key, work in due if work.oid in {table.oid for table in tables if table.partitioned}}
+    partitioned = {table.oid for table in tables if table.partitioned}
+    parents = {work.oid for _key, work in due if work.oid in partitioned}
     roots = {table.oid: table.root for table in tables}
     grouped = [_in_group(work, roots.get(work.oid, work.oid), parents) for _key, work in due]
     return Plan(tuple(grouped), tuple(skipped))

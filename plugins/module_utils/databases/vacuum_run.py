@@ -11,10 +11,10 @@ from dataclasses import replace
 from ..core.clock import Clock
 from ..core.errors import OpsError, Refused, TimedOut, Unreachable
 from ..core.waiting import Deadline, wait_until
-from .crew import Budget, Crew, Result, set_wait_limits
+from .crew import Budget, Crew, Result, set_wait_limits, sizes
 from .report import Maintenance
 from .session import OpenSession, Session
-from .tables import Holder, Table, extension_schema, measure_table, observe_holder, observe_sizes, observe_tables
+from .tables import Holder, Table, extension_schema, measure_table, observe_holder, observe_tables
 from .vacuum_plan import VacuumPolicy, plan_vacuum
 from .work import Pace
 
@@ -74,16 +74,14 @@ def _verify(session: Session, before: dict[int, Table], results: Sequence[Result
     if not done:
         return
     set_wait_limits(session, statement_timeout=30)
-    tables, sizes = _after(session, before, done, clock), {}
-    with contextlib.suppress(TimedOut):  # somebody has locked one of them; the sizes are not worth waiting for
-        sizes = observe_sizes(session, list(done))
+    tables, after = _after(session, before, done, clock), sizes(session, list(done))
     holder: Holder | None = None
     for oid, result in done.items():
         table, earlier = tables.get(oid), before[oid]
         if table is None:
             result.status = "gone"
             continue
-        result.after = {**table.state(), "bytes": sizes.get(oid)}
+        result.after = {**table.state(), "bytes": after.get(oid)}
         if _stamp(table, result) == _stamp(earlier, result):
             result.status, result.message = "failed", "the server passed over it without an error"
             result.hint = f"Run it by hand to see its warning: {result.work.action.split()[0].upper()} {table.title};"

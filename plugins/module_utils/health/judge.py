@@ -186,7 +186,8 @@ def _judge_service(service: str, row: Mapping[str, Any],
         elif measure == "error_rate":
             findings.append(at_most("health.error_rate", service, row["error_rate"], warn=warn, fail=fail, unit="%",
                                     what="error rate", hint="See the service's log, and its targets that fail"))
-        else:
+        # Where nothing was answered well there is no latency; the findings of its targets fail, which says it once.
+        elif row["p95_ms"] is not None:
             findings.append(at_most("health.latency", service, row["p95_ms"], warn=warn, fail=fail, unit="ms",
                                     what="P95 of the latency", hint=_SLOW))
     return findings

@@ -64,7 +64,6 @@ def test_a_server_that_does_not_start_shows_its_log(server):
     assert "shared_buffers" in error.value.evidence["log"] and error.value.hint and server.pid is None
 
 
-@pytest.mark.xfail(strict=True, reason="the first server answers for the second, which has ended")
 def test_two_servers_do_not_share_one_folder(server):
     server.initialize()
     server.start()
