@@ -197,7 +197,7 @@ logs:
   type: list
   elements: dict
   contains:
-    path: {description: Its path, or a pattern that matches nothing., type: str, returned: success}
+    path: {description: "Its path, or a pattern that matches nothing.", type: str, returned: success}
     bytes: {description: Its size after the run., type: int, returned: success}
     status:
       description:

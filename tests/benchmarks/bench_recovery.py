@@ -107,7 +107,8 @@ def _against_pg_restore(work: str, backup: Backup, installation, folder: Path) -
 
 def _against_postgresql_db(work: str, installation, folder: Path, plain: Path) -> Row:
     ours, wholes, theirs = [], [], []
-    startup = statistics.median(seconds(lambda: _ansible("ansible.builtin.ping", installation, {"data": "pong"})) for _ in range(REPETITIONS))
+    startup = statistics.median(
+        seconds(lambda: _ansible("ansible.builtin.ping", installation, {"data": "pong"})) for _ in range(REPETITIONS))
     for _ in range(REPETITIONS):
         answers: list[dict] = []
         wholes.append(seconds(lambda answers=answers: answers.append(_ansible("evenkeel.ops.restore_drill", installation, {

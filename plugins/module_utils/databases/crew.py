@@ -219,7 +219,8 @@ class Crew:
 def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None) -> None:
     """Bound what the session's statements wait for a lock and run in all, in seconds.
 
-    The catalog queries are not worth compiling, which can take longer than they do. From PostgreSQL 14 on the server also looks every few seconds whether we still live, and stops working for the dead.
+    Our queries of the catalog are not worth compiling, which can take longer than they do. From PostgreSQL 14 on the server
+    also looks every few seconds whether we still live, and stops working for the dead.
     """
     wanted: dict[str, Any] = {}
     if lock_timeout is not None:

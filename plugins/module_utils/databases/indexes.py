@@ -41,12 +41,13 @@ WITH building AS MATERIALIZED (
            sum(ln(greatest(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * k.reltuples ELSE s.n_distinct END, 1)))::float8 AS ln_distinct,
            bool_and(s.n_distinct IS NOT NULL) AS distinct_known
       FROM columns c JOIN candidates k USING (indexrelid)
-      -- LATERAL, so that each column is looked up through indexes; the planner thinks the view has six rows and loops over it.
+      -- LATERAL with OFFSET, so that each column is looked up through indexes; else the planner, which expects one row of the
+      -- candidates, reads the whole view for each of them.
       LEFT JOIN LATERAL (
             SELECT p.avg_width, p.null_frac, p.n_distinct FROM pg_stats p
              WHERE NOT p.inherited AND p.schemaname = CASE WHEN c.key = 0 THEN c.index_schema ELSE c.schema END
                AND p.tablename = CASE WHEN c.key = 0 THEN c.index_name ELSE c.table_name END
-               AND p.attname = CASE WHEN c.key = 0 THEN c.attname ELSE c.table_column END) s ON true
+               AND p.attname = CASE WHEN c.key = 0 THEN c.attname ELSE c.table_column END OFFSET 0) s ON true
      GROUP BY c.indexrelid
 )
 SELECT k.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, format('%I.%I', n.nspname, k.relname) AS title,

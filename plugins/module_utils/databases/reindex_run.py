@@ -79,7 +79,7 @@ def _measured(session: Session, indexes: Sequence[Index], policy: ReindexPolicy,
             raise
         except OpsError as error:
             warnings.append(f"{index.title} was not measured, its estimate stands: {error.message}")
-    return [replace(index, measured_percent=measured.get(index.oid)) for index in indexes], warnings
+    return [replace(index, measured_percent=measured[index.oid]) if index.oid in measured else index for index in indexes], warnings
 
 
 def _verify(session: Session, before: dict[int, Index], results: Sequence[Result]) -> None:

@@ -49,7 +49,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.
   LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
   LEFT JOIN LATERAL (SELECT sum(p.avg_width * (1 - p.null_frac)) AS width FROM pg_stats p
                       WHERE c.relpages * s.block > {large} AND p.schemaname = n.nspname AND p.tablename = c.relname
-                        AND NOT p.inherited) w ON true
+                        AND NOT p.inherited OFFSET 0) w ON true
   LEFT JOIN indexes x ON x.indrelid = c.oid
  WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' {only}
 """

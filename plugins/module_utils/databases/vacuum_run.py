@@ -36,8 +36,9 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
         raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
     tables, warnings = _measured(session, tables, policy, deadline)
     plan = plan_vacuum(tables, policy)
-    if plan.work:  # only then is it of interest who stands in the way
-        plan = plan_vacuum(tables, policy, observe_holder(session))
+    holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
+    if holder:
+        plan = plan_vacuum(tables, policy, holder)
     if check_mode or not plan.work:
         return Maintenance(plan, [], warnings, check_mode)
     tally = Crew(session, open_session, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
@@ -50,8 +51,10 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
 
 def _measured(session: Session, tables: Sequence[Table], policy: VacuumPolicy, deadline: Deadline) -> tuple[list[Table], list[str]]:
     """The tables, those that look bloated measured by pgstattuple_approx where it is installed and time is left."""
-    due = {work.oid for work in plan_vacuum(tables, policy).work}
-    suspects = [table for table in tables if table.oid not in due and policy.seems_bloated(table) and table.last_vacuum]
+    suspects = [table for table in tables if policy.seems_bloated(table) and table.last_vacuum]
+    if suspects:
+        due = {work.oid for work in plan_vacuum(suspects, policy).work}
+        suspects = [table for table in suspects if table.oid not in due]
     schema = extension_schema(session, "pgstattuple") if suspects else None
     warnings: list[str] = []
     measured: dict[int, tuple[float, float]] = {}
@@ -65,7 +68,7 @@ def _measured(session: Session, tables: Sequence[Table], policy: VacuumPolicy, d
             raise
         except OpsError as error:
             warnings.append(f"{table.title} was not measured, its estimate stands: {error.message}")
-    return [replace(table, measured=measured.get(table.oid)) for table in tables], warnings
+    return [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables], warnings
 
 
 def _verify(session: Session, before: dict[int, Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:
