@@ -33,13 +33,17 @@ class DumpPrograms:
     def __init__(self, commands: Commands, folders: Sequence[str] = ()) -> None:
         self._commands = commands
         self._folders = tuple(folders)
+        self._clients: dict[int, DumpClient] = {}
 
     def client_for(self, major: int) -> DumpClient:
-        """The client of the server's major, else the nearest newer one.
+        """The client of the server's major, else the nearest newer one; looked for once.
 
         :raises ToolMissing: names what is there and the package to install
         """
-        return DumpClient(self._commands, installation_for(self._commands, major, program="pg_dump", folders=self._folders))
+        if major not in self._clients:
+            found = installation_for(self._commands, major, program="pg_dump", folders=self._folders)
+            self._clients[major] = DumpClient(self._commands, found)
+        return self._clients[major]
 
     def reader_for(self, version: str) -> DumpClient:
         """A client whose pg_restore reads what the pg_dump of ``version`` wrote.
@@ -57,6 +61,7 @@ class DumpClient:
     def __init__(self, commands: Commands, installation: Installation) -> None:
         self._commands = commands
         self.installation = installation
+        self._compresses: dict[str, bool] = {}
 
     @property
     def major(self) -> int:
@@ -69,9 +74,14 @@ class DumpClient:
         return ".".join(map(str, self.installation.version))
 
     def compresses_with(self, method: str) -> bool:
-        """Whether this build of pg_dump has ``gzip``, ``lz4`` or ``zstd``; both came with PostgreSQL 16, as build options."""
+        """Whether this build of pg_dump has ``gzip``, ``lz4`` or ``zstd``; the last two came with PostgreSQL 16, as build options."""
         if self.major < 16:
             return method == "gzip"
+        if method not in self._compresses:
+            self._compresses[method] = self._asked(method)
+        return self._compresses[method]
+
+    def _asked(self, method: str) -> bool:
         program = self.installation.program("pg_dump")
         # The build is asked before the server is: a socket folder that does not exist ends it there.
         said = self._commands.run([program, f"--compress={method}", "--host=/nonexistent", "--no-password"],
