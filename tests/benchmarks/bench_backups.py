@@ -58,13 +58,15 @@ def database(target: PostgresTarget, name: str, size: float) -> PostgresTarget:
     return inside
 
 
-def module(name: str, options: dict, *, package: str = "evenkeel.ops", watch: bool = False) -> tuple[dict, int]:
-    """Run a module as Ansible does; its answer, and with ``watch`` the peak of the summed RSS of its process tree."""
+def module(name: str, options: dict, *, package: str = "evenkeel.ops", watch: bool = False,
+           path: str = "") -> tuple[dict, int]:
+    """Run a module as Ansible does, ``path`` before PATH; its answer, and with ``watch`` the peak of the summed RSS of its tree."""
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_keep_remote_files": False}}
     argv = [sys.executable, "-c", _RUNNER, str(ROOT / "collections"), package, name]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                               env={**os.environ, "PATH": os.pathsep.join(filter(None, (path, os.environ["PATH"])))})
     peak = _Peak(process.pid) if watch else None
-    said, _ = process.communicate(json.dumps(arguments))
+    said, _errors = process.communicate(json.dumps(arguments))
     answer = json.loads([line for line in said.splitlines() if line.startswith("{")][-1])
     if answer.get("failed"):
         raise RuntimeError(answer["msg"])
@@ -140,7 +142,7 @@ def _dump_rows(shop: PostgresTarget, installation: postgres.Installation, folder
 
     def ours(fingerprint: str = "off") -> None:
         shutil.rmtree(folder / "repository", ignore_errors=True)
-        answer, _ = module("backup", {**options, "repository": str(folder / "repository"), "fingerprint": fingerprint})
+        answer, _peak = module("backup", {**options, "repository": str(folder / "repository"), "fingerprint": fingerprint})
         sizes["ours"] = answer["backup"]["bytes"]
 
     in_pg_dump = DumpPrograms(Commands(), [installation.folder]).client_for(major).compresses_with("zstd")
@@ -165,15 +167,12 @@ def _dump_rows(shop: PostgresTarget, installation: postgres.Installation, folder
         dump.unlink(missing_ok=True)
         module("postgresql_db", {"name": shop.database, "state": "dump", "target": str(dump), "login_host": shop.host,
                                  "login_port": shop.port, "login_user": shop.user, "login_password": shop.password},
-               package="community.postgresql")
+               package="community.postgresql", path=installation.folder)
         sizes["community"] = dump.stat().st_size
 
-    # It takes the pg_dump on PATH, which must not be older than the server.
-    on_path = shutil.which("pg_dump")
-    if on_path and Commands().version(on_path)[0] >= major:
-        theirs = seconds(community)
-        yield Row(work, "community.postgresql.postgresql_db state=dump to .sql.gz", theirs / mine, 5, True,
-                  f"{mine:.1f} s, {format_size(sizes['ours'])}; theirs {theirs:.1f} s, {format_size(sizes['community'])}")
+    theirs = seconds(community)
+    yield Row(work, "community.postgresql.postgresql_db state=dump to .sql.gz", theirs / mine, 5, True,
+              f"{mine:.1f} s, {format_size(sizes['ours'])}; theirs {theirs:.1f} s, {format_size(sizes['community'])}")
     for fingerprint, reach in (("sampled", 1.1), ("full", None)):
         with_it, without = side_by_side(lambda mode=fingerprint: ours(mode), ours)
         yield Row(f"the same with fingerprint {fingerprint}", "itself with fingerprint off", with_it / without, reach, False,
