@@ -49,7 +49,6 @@ def missing(part: str) -> None:
     pytest.skip(f"{part} is missing on this machine")
 
 
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

@@ -95,7 +95,7 @@ def test_every_test_that_is_named_exists(carried) -> None:
     functions: dict[Path, set[str]] = {}
     for name, row in carried.items():
         for test in row["test"]:
-            path, _, function = test.partition("::")
+            path, _colons, function = test.partition("::")
             file = ROOT / path
             assert path.startswith("tests/") and file.is_file(), f"{name}: {test}"
             if file not in functions:

@@ -55,7 +55,7 @@ def _nginx(folder: Path) -> Iterator[tuple[list[int], Path]]:
     assert program, "nginx is not installed (Debian: nginx-light)"
     root = Authority.create("Benchmark root")
     issuer = root.intermediate()
-    reserved = [socket.create_server(("127.0.0.1", 0)) for _ in range(_ENDPOINTS)]
+    reserved = [socket.create_server(("127.0.0.1", 0)) for _number in range(_ENDPOINTS)]
     ports = [one.getsockname()[1] for one in reserved]
     servers = []
     for port in ports:
@@ -80,7 +80,7 @@ def _nginx(folder: Path) -> Iterator[tuple[list[int], Path]]:
 def _wait_for(port: int, process: subprocess.Popen) -> None:
     import time
 
-    for _ in range(200):
+    for _number in range(200):
         assert process.poll() is None, "nginx did not start"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -32,9 +32,13 @@ NAMES = [f"sick_{number:03}" for number in range(SICK)]
 def rows() -> Iterator[Row]:
     """Four rows; each checks that what it measures did what it should."""
     newest = max(installations(), key=lambda one: one.major)
-    with running_server(newest, settings={"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}) as (_server, target), \
-            target.client_environment() as environment, postgres.connect(target) as session:
-        bench = _Bench(session, target, newest, environment)
+    with running_server(newest, settings={"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}) as (_server, target):
+        yield from _rows_on(target, newest)
+
+
+def _rows_on(target, installation) -> Iterator[Row]:
+    with target.client_environment() as environment, postgres.connect(target) as session:
+        bench = _Bench(session, target, installation, environment)
         bench.build()
         yield bench.first_run("vacuum of 20 of 400 tables", postgresql_vacuum, "vacuum", bench.sicken,
                               lambda: bench.program("vacuumdb", "-j2", "-z", *bench.named()), 20)
@@ -97,7 +101,7 @@ class _Bench:
 
     def first_run(self, work: str, module, policy: str, prepare: Callable[[], None], theirs: Callable[[], None], expected: int) -> Row:
         ours_seconds, their_seconds = [], []
-        for _ in range(REPETITIONS):
+        for _number in range(REPETITIONS):
             prepare()
             answers = []
             # Making tables sick over and over makes the catalogs due too; the peer is not asked to do those.
@@ -134,7 +138,7 @@ class _Bench:
             self.program("reindexdb", "-j2", "--concurrently")
 
         pairs = []
-        for _ in range(REPETITIONS):
+        for _number in range(REPETITIONS):
             self.session.run("VACUUM ANALYZE")
             pairs.append((seconds(ours), seconds(theirs)))
         self.session.run("VACUUM ANALYZE")

@@ -88,7 +88,7 @@ def _backup(target: PostgresTarget, installation, folder: Path) -> Backup:
 
 def _against_pg_restore(work: str, backup: Backup, installation, folder: Path) -> Row:
     ours, theirs = [], []
-    for _ in range(REPETITIONS):
+    for _number in range(REPETITIONS):
         with _scratch(installation, folder / "ours") as database:
             drill = DatabaseDrill(backup, CODECS, database, DrillPolicy(), folder / "ours", jobs=2, deadline=_deadline())
             database.create({})
@@ -108,8 +108,8 @@ def _against_pg_restore(work: str, backup: Backup, installation, folder: Path) -
 def _against_postgresql_db(work: str, installation, folder: Path, plain: Path) -> Row:
     ours, wholes, theirs = [], [], []
     startup = statistics.median(
-        seconds(lambda: _ansible("ansible.builtin.ping", installation, {"data": "pong"})) for _ in range(REPETITIONS))
-    for _ in range(REPETITIONS):
+        seconds(lambda: _ansible("ansible.builtin.ping", installation, {"data": "pong"})) for _number in range(REPETITIONS))
+    for _number in range(REPETITIONS):
         answers: list[dict] = []
         wholes.append(seconds(lambda answers=answers: answers.append(_ansible("evenkeel.ops.restore_drill", installation, {
             "repository": str(folder / "repository"), "plan": "bench", "amcheck": False, "scratch_dir": str(folder),

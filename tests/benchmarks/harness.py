@@ -43,5 +43,5 @@ def seconds(work: Callable[[], object]) -> float:
 
 def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], *, repetitions: int = 3) -> tuple[float, float]:
     """Median seconds of both, taken in turns so that a noisy minute hits both alike."""
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(repetitions)]
+    pairs = [(seconds(ours), seconds(theirs)) for _number in range(repetitions)]
     return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, missing
-from tests.integration.lab_fixtures import lab, own_lab  # noqa: F401  fixtures of every test below
+from tests.integration.lab_fixtures import lab, own_lab
 from tests.testbed import postgres
+
+__all__ = ["lab", "own_lab"]  # fixtures of every test below
 
 
 @pytest.fixture(scope="session", params=["oldest", "newest"])

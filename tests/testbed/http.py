@@ -157,7 +157,7 @@ class _Connection(asyncio.Protocol):
         self.everyone.add(self)
         self.server.connections += 1
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.everyone.discard(self)
         if self.task:
             self.task.cancel()
@@ -172,12 +172,12 @@ class _Connection(asyncio.Protocol):
         if not separator:
             return
         start, *lines = head.decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {name.strip().lower(): value.strip() for name, _colon, value in (line.partition(":") for line in lines)}
         length = int(headers.get("content-length") or 0)
         if len(rest) < length:
             return
         self.buffer = rest[length:]
-        method, _, target = start.partition(" ")
+        method, _space, target = start.partition(" ")
         request = Request(method, target.rpartition(" ")[0], headers, rest[:length])
         self.server.requests.append(request)
         fault = _FAULTS.get(request.path)

@@ -10,7 +10,7 @@ import sys
 
 from ansible.module_utils import basic
 
-import tests.conftest  # noqa: F401  makes the collection importable
+importlib.import_module("tests.conftest")  # makes the collection importable
 
 
 def main() -> None:

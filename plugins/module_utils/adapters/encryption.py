@@ -145,4 +145,3 @@ def version() -> str:
     from importlib.metadata import version as installed
 
     return installed("pyrage")
-

@@ -20,7 +20,7 @@ from typing import Any
 from ..core.errors import Busy, InvalidOption, NotFound, OpsError, Refused, TimedOut, Unreachable
 
 Address = tuple[int, tuple[Any, ...]]  # family and sockaddr
-Guard = Callable[[str], str | None]
+Guard = Callable[[str], "str | None"]
 Stage = Callable[[str], None]
 # RFC 8305, section 8: the recommended pause before the next address of a name is tried beside the first.
 _STAGGER = 0.25

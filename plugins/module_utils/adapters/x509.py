@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+else:  # until _require() has imported them
+    x509 = InvalidSignature = UnsupportedAlgorithm = Encoding = PublicFormat = None
 
 # No certificate store comes near; a log file that matches a pattern by accident may.
 _MOST_BYTES = 16 * 2**20
@@ -270,4 +272,4 @@ def _signature(certificate: Any) -> str:
     if digest is not None:
         return digest.name
     return {"1.3.101.112": "ed25519", "1.3.101.113": "ed448"}.get(certificate.signature_algorithm_oid.dotted_string,
-                                                               certificate.signature_algorithm_oid.dotted_string)
+                                                                  certificate.signature_algorithm_oid.dotted_string)

@@ -129,7 +129,7 @@ def _stored_file(entry: Mapping[str, Any]) -> StoredFile:
     if not file.path or path.is_absolute() or ".." in path.parts or "\0" in file.path or str(path) != file.path:
         raise Damaged(f"The manifest names the path {file.path!r}", hint="It was altered: use another backup")
     sizes = (file.bytes, file.plain_bytes)
-    if any(type(size) is not int or size < 0 for size in sizes) or not _SHA256.fullmatch(file.sha256) \
+    if any(not isinstance(size, int) or isinstance(size, bool) or size < 0 for size in sizes) or not _SHA256.fullmatch(file.sha256) \
             or set(file.coding) - set(SUFFIXES):
         raise Damaged(f"The manifest's entry for {file.path!r} makes no sense", hint="It was altered: use another backup")
     return file

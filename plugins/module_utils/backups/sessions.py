@@ -59,7 +59,7 @@ def share(work: Sequence[Item], do: Callable[[Session, Item], Answer], *, first:
             errors.append(error)
             end()
 
-    threads = [Thread(target=labour, args=(None,), daemon=True) for _ in range(min(sessions, len(work)) - 1)]
+    threads = [Thread(target=labour, args=(None,), daemon=True) for _number in range(min(sessions, len(work)) - 1)]
     try:
         for thread in threads:
             thread.start()

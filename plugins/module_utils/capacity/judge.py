@@ -106,8 +106,8 @@ def judge_host(host: Mapping[str, Any], policy: CapacityPolicy) -> list[Finding]
 def _judge_container(container: Mapping[str, float | None] | None, policy: CapacityPolicy) -> list[Finding]:
     """The share of a container against the same limits, where it has a share of its own."""
     findings = []
-    for check, size, used, what in (("cpu", "cpu_cores", "cpu_percent", "CPU in use"), ("memory", "memory_bytes", "memory_percent",
-                                                                                      "memory in use")):
+    for check, size, used, what in (("cpu", "cpu_cores", "cpu_percent", "CPU in use"),
+                                    ("memory", "memory_bytes", "memory_percent", "memory in use")):
         if container and container[size] is not None:
             limits = policy.of(check)
             findings.append(at_most(

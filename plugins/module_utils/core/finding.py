@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,7 +84,7 @@ def at_least(check: str, subject: str, observed: float | None, *, warn: float | 
 
 def _judge(check, subject, observed, warn, fail, unit, what, hint, word, breaks) -> Finding:
     limit = fail if fail is not None else warn
-    if observed is None or observed != observed:  # NaN differs from itself
+    if observed is None or math.isnan(observed):
         return Finding(check, subject, Status.UNKNOWN, f"{what} could not be read", None, limit, unit, hint)
     for status, bound in ((Status.FAIL, fail), (Status.WARN, warn)):
         if bound is not None and breaks(observed, bound):

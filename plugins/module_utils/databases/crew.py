@@ -229,7 +229,7 @@ def set_wait_limits(session: Session, *, lock_timeout: float | None = None, stat
             wanted["client_connection_check_interval"] = 2000
     if statement_timeout is not None:
         wanted["statement_timeout"] = _milliseconds(statement_timeout)
-    session.fetch("SELECT " + ", ".join("set_config(%s, %s, false)" for _ in wanted),
+    session.fetch("SELECT " + ", ".join("set_config(%s, %s, false)" for _name in wanted),
                   [text for name, value in wanted.items() for text in (name, str(value))])
 
 

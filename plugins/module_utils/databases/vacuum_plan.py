@@ -144,8 +144,8 @@ def _due(table: Table, policy: VacuumPolicy, holder: Holder | None) -> tuple[tup
     if analyze:
         # ANALYZE reads a sample of the pages; a tenth is more than it does on all but small tables.
         return (2, -table.changed_rows), Work(table.title, "analyze", "; ".join(reasons), "ANALYZE {relation}",
-                                             {"relation": (table.schema, table.name)}, table.oid, table.oid, table.bytes // 10,
-                                             before=table.state())
+                                              {"relation": (table.schema, table.name)}, table.oid, table.oid, table.bytes // 10,
+                                              before=table.state())
     return _air(table, policy)
 
 

@@ -118,5 +118,3 @@ def _stamp(table: Table, result: Result) -> object:
     if result.work.action == "analyze":
         return table.last_analyze
     return table.toast_last_vacuum if result.work.action.endswith("toast") else table.last_vacuum
-
-

@@ -81,7 +81,7 @@ def read_pattern(text: str, *, option: str) -> re.Pattern[str]:
                             hint="See the syntax in Python's re; quote it with single quotes in YAML") from error
 
 
-Path = tuple[str | int, ...]
+Path = tuple["str | int", ...]
 _STEP = re.compile(r"\.?([^.\[\]\"]+)|\.?\"([^\"]*)\"|\[(\d+)\]")
 
 

@@ -15,7 +15,7 @@ from .targets import Target
 from .web import REDIRECTS, next_hop
 
 Stage = Callable[[str], None]
-Guard = Callable[[str], str | None]
+Guard = Callable[[str], "str | None"]
 
 
 class HttpAnswer(Protocol):

@@ -106,7 +106,7 @@ class Tree:
                     if deadline.passed:
                         yield entry, LATE
                         continue
-                    above, _, name = entry.path.rpartition("/")
+                    above, _slash, name = entry.path.rpartition("/")
                     try:
                         # Opened anew for each run of entries in one folder; the descriptor holds the folder itself,
                         # whatever its name is given to later.

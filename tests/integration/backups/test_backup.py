@@ -313,7 +313,7 @@ def growing_table(target):
 @pytest.mark.parametrize("encrypt", [False, True])
 @pytest.mark.parametrize("compression", ["auto", "none"])
 def test_a_disk_that_fills_up_is_told_and_keeps_what_was_there(run_module, repository, new_shop, of, programs, tmp_path, keys,
-                                                                encrypt, compression):
+                                                               encrypt, compression):
     with growing_table(new_shop) as grow, small_disk(tmp_path, "6m") as mount:
         options = {**of(repository, new_shop, bin_dir=programs, compression=compression, fingerprint="off",
                         recipients=[keys[1]] if encrypt else []), "repository": str(mount)}

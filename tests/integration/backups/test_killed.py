@@ -62,7 +62,7 @@ def test_a_polite_end_cleans_up_itself(run_module, repository, new_shop, of, pro
     while not list(plan.glob("*/data")) and process.poll() is None:
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGTERM)
-    said, _ = process.communicate()
+    said, _errors = process.communicate()
     answer = json.loads([line for line in said.splitlines() if line.startswith("{")][-1])
     if answer.get("failed"):
         assert answer["error"] == "Interrupted"

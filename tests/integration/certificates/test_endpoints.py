@@ -33,9 +33,9 @@ def ca_cert(root, tmp_path):
 def check(run_module, ca_cert):
     """Check sources at once; gives findings that do not pass as {subject: {check: finding}}, and the whole answer."""
 
-    def run(sources, *, policy=POLICY, timeout="5s", **options):
+    def run(sources, *, timeout="5s", **options):
         sources = [{"ca_cert": ca_cert, "hosts": ["localhost"], **source} for source in sources]
-        answer = run_module("certificate_check", {"sources": sources, "policy": policy, "timeout": timeout, **options})
+        answer = run_module("certificate_check", {"sources": sources, "policy": POLICY, "timeout": timeout, **options})
         assert not answer.get("failed"), answer
         amiss = {source["name"]: {} for source in sources}
         for finding in answer["findings"]:
@@ -76,10 +76,10 @@ def test_every_sickness_is_named_exactly_and_alone(check, root):
                        {"expiry": "fail", "host_name": "fail", "self_signed": "fail", "key": "fail", "protocol": "fail"}),
     }
     with ExitStack() as servers:
-        sources = [endpoint(name, servers.enter_context(serve_tls(identity, **how))) for name, (identity, how, _) in sick.items()]
+        sources = [endpoint(name, servers.enter_context(serve_tls(identity, **how))) for name, (identity, how, _expected) in sick.items()]
         amiss, answer = check(sources)
     assert {name: {check: one["status"] for check, one in found.items()} for name, found in amiss.items()} \
-        == {name: expected for name, (_, _, expected) in sick.items()}
+        == {name: expected for name, (_identity, _how, expected) in sick.items()}
     assert amiss["incomplete"]["chain"]["observed"] == "incomplete chain"
     assert amiss["stranger"]["chain"]["observed"] == "unknown authority"
     assert amiss["old link"]["chain"]["observed"] == "expired" and "CN=Old" in amiss["old link"]["expiry"]["message"]
@@ -92,7 +92,7 @@ def test_every_sickness_is_named_exactly_and_alone(check, root):
     assert [one["days_left"] for one in answer["certificates"]] == sorted(one["days_left"] for one in answer["certificates"])
     assert {one["source"]: one["status"] for one in listed} == {
         name: "warn" if name == "soon" else "fail" if expected else "pass"
-        for name, (_, _, expected) in sick.items() if name != "old link"}
+        for name, (_identity, _how, expected) in sick.items() if name != "old link"}
 
 
 def test_a_server_that_does_not_speak_tls_is_told_within_the_timeout(check):
@@ -115,8 +115,8 @@ def test_starttls(check, root, protocol):
     with serve_tls(root.issue(["localhost"]), starttls=protocol) as well, \
             serve_tls(root.issue(["localhost"], not_after=NOW - DAY), starttls=protocol) as expired, \
             serve_unwell("silent") as silent, serve_unwell("plain") as plain:
-        amiss, _ = check([endpoint(name, port, starttls=protocol) for name, port in
-                          {"well": well, "expired": expired, "silent": silent, "plain": plain}.items()], timeout="1500ms")
+        amiss, _answer = check([endpoint(name, port, starttls=protocol) for name, port in
+                                {"well": well, "expired": expired, "silent": silent, "plain": plain}.items()], timeout="1500ms")
     assert amiss["well"] == {} and set(amiss["expired"]) == {"expiry"}
     assert set(amiss["silent"]) == {"reachable"} and set(amiss["plain"]) == {"reachable"}
 
@@ -133,7 +133,7 @@ def test_sni_chooses_the_certificate_and_wildcards_and_addresses_count(check, ro
     other = root.issue(["*.münchen.example".encode("idna").decode(), "::1"])
     with serve_tls(root.issue(["localhost"]), by_name={"api.xn--mnchen-3ya.example": other}) as port, \
             serve_tls(other, host="::1") as six:
-        amiss, _ = check([
+        amiss, _answer = check([
             endpoint("default", port),
             endpoint("idn", port, server_name="API.münchen.example", hosts=["api.MÜNCHEN.example"]),
             endpoint("too deep", port, server_name="api.münchen.example", hosts=["a.b.münchen.example"]),
@@ -146,16 +146,16 @@ def test_a_key_that_does_not_belong_is_found(check, root, tmp_path):
     served, other = root.issue(["localhost"]), root.issue(["localhost"])
     served.write(tmp_path, "served"), other.write(tmp_path, "other")
     with serve_tls(served) as port:
-        amiss, _ = check([endpoint("right", port, key_file=str(tmp_path / "served.key")),
-                          endpoint("wrong", port, key_file=str(tmp_path / "other.key")),
-                          endpoint("gone", port, key_file=str(tmp_path / "gone.key"))])
+        amiss, _answer = check([endpoint("right", port, key_file=str(tmp_path / "served.key")),
+                                endpoint("wrong", port, key_file=str(tmp_path / "other.key")),
+                                endpoint("gone", port, key_file=str(tmp_path / "gone.key"))])
     assert amiss["right"] == {}
     assert amiss["wrong"]["key_match"]["status"] == "fail" and amiss["gone"]["key_match"]["status"] == "unknown"
 
 
 def test_a_source_may_differ_from_the_policy(check):
     with serve_tls(self_signed(["localhost"])) as port:
-        amiss, _ = check([endpoint("mine", port, policy={"allow_self_signed": True}), endpoint("theirs", port)])
+        amiss, _answer = check([endpoint("mine", port, policy={"allow_self_signed": True}), endpoint("theirs", port)])
     assert amiss["mine"] == {} and set(amiss["theirs"]) == {"self_signed"}
 
 
@@ -163,15 +163,15 @@ def test_a_self_signed_certificate_may_be_trusted_by_itself(check, tmp_path):
     identity = self_signed(["localhost"])
     certificate, _key = identity.write(tmp_path, "own")
     with serve_tls(identity) as port:
-        amiss, _ = check([endpoint("mine", port, ca_cert=str(certificate))])
+        amiss, _answer = check([endpoint("mine", port, ca_cert=str(certificate))])
     assert amiss["mine"] == {}
 
 
 def test_authorities_that_cannot_be_loaded_are_told(check, root, tmp_path):
     (tmp_path / "empty.pem").write_bytes(b"")
     with serve_tls(root.issue(["localhost"])) as port:
-        amiss, _ = check([endpoint("gone", port, ca_cert=str(tmp_path / "gone.pem")),
-                          endpoint("empty", port, ca_cert=str(tmp_path / "empty.pem"))])
+        amiss, _answer = check([endpoint("gone", port, ca_cert=str(tmp_path / "gone.pem")),
+                                endpoint("empty", port, ca_cert=str(tmp_path / "empty.pem"))])
     assert "does not exist" in amiss["gone"]["reachable"]["message"]
     assert "holds no certificates" in amiss["empty"]["reachable"]["message"]
 
@@ -186,7 +186,7 @@ def test_an_endpoint_that_answers_late_is_tried_again(check, root):
     with ExitStack() as later:
         timer = threading.Timer(1.2, lambda: later.enter_context(serve_tls(root.issue(["localhost"]), port=port)))
         timer.start()
-        amiss, _ = check([endpoint("late", port)], retries=30)
+        amiss, _answer = check([endpoint("late", port)], retries=30)
         timer.join()
     assert amiss["late"] == {}
 
@@ -194,5 +194,5 @@ def test_an_endpoint_that_answers_late_is_tried_again(check, root):
 def test_many_endpoints_are_looked_at_at_once(check):
     with serve_unwell("silent") as port:
         began = time.monotonic()
-        amiss, _ = check([endpoint(f"slow {number}", port) for number in range(60)], timeout="1s", concurrency=60)
+        amiss, _answer = check([endpoint(f"slow {number}", port) for number in range(60)], timeout="1s", concurrency=60)
     assert len(amiss) == 60 and time.monotonic() - began < 10

@@ -35,9 +35,9 @@ def check(run_module, root, tmp_path):
     """Check sources; gives {subject: {check: finding that is no pass}}, and the whole answer."""
     ca_cert = str(root.write(tmp_path, "trusted"))
 
-    def run(*sources, policy=POLICY):
+    def run(*sources):
         sources = [{"ca_cert": ca_cert, **source} for source in sources]
-        answer = run_module("certificate_check", {"sources": sources, "policy": policy})
+        answer = run_module("certificate_check", {"sources": sources, "policy": POLICY})
         assert not answer.get("failed"), answer
         amiss = {}
         for finding in answer["findings"]:
@@ -90,7 +90,7 @@ def test_each_fault_of_a_file_is_named(check, root, folder):
         {"name": "weak", "file": put(folder, "7.pem", middle.issue(host, key="rsa1024", digest="sha1").full_chain_pem)},
         {"name": "curve", "file": put(folder, "8.pem", middle.issue(host, key="ec224").full_chain_pem)},
     ]
-    amiss, _ = check(*sources)
+    amiss, _answer = check(*sources)
     assert {name: sorted(found) for name, found in amiss.items()} == {
         "expired": ["expiry"], "incomplete": ["chain"], "stranger": ["chain"], "self-signed": ["self_signed"],
         "host": ["host_name"], "only CN": ["host_name"], "key": ["key_match"], "weak": ["key", "signature"], "curve": ["key"]}
@@ -145,10 +145,10 @@ def test_an_encrypted_key_wants_its_password(check, root, folder):
     locked = identity.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                         serialization.BestAvailableEncryption(b"open it"))
     file, key = put(folder, "a.pem", identity.cert_pem), put(folder, "a.key", locked)
-    amiss, _ = check({"name": "right", "file": file, "key_file": key, "password": "open it"},
-                     {"name": "wrong", "file": file, "key_file": key, "password": "wrong-one"},
-                     {"name": "none", "file": file, "key_file": key},
-                     {"name": "no key", "file": file, "key_file": file})
+    amiss, _answer = check({"name": "right", "file": file, "key_file": key, "password": "open it"},
+                           {"name": "wrong", "file": file, "key_file": key, "password": "wrong-one"},
+                           {"name": "none", "file": file, "key_file": key},
+                           {"name": "no key", "file": file, "key_file": file})
     assert amiss["right"] == {}
     assert {name: found["key_match"]["status"] for name, found in amiss.items() if found} == dict.fromkeys(
         ("wrong", "none", "no key"), "unknown")
@@ -169,19 +169,19 @@ def test_a_folder_is_searched_and_nothing_is_left_out_in_silence(check, root, fo
     put(folder / "deeper", "soon.pem", root.issue(["soon"], not_after=NOW + DAY).cert_pem)
     (folder / "deeper" / "link.pem").symlink_to(folder / "-rf.pem")
     (folder / "loop").symlink_to(folder)
-    flat, _ = check({"folder": str(folder)})
+    flat, _answer = check({"folder": str(folder)})
     assert len(flat) == len(HOSTILE) + 2 and all("\n" not in subject for subject in flat)
     assert set(flat[f"{folder}/garbage.crt"]) == {"reachable"}
     deep, answer = check({"folder": str(folder), "recursive": True})
     assert len(deep) == len(flat) + 2 and set(deep[f"{folder}/deeper/soon.pem"]) == {"expiry"}
     assert answer["certificates"][0]["source"] == f"{folder}/deeper/soon.pem"
     assert f"{folder}/new\\nline.pem" in deep and f"{folder}/\\xff\\xfe.pem" in deep
-    one, _ = check({"name": "only", "folder": str(folder), "patterns": ["-*.pem"]})
+    one, _answer = check({"name": "only", "folder": str(folder), "patterns": ["-*.pem"]})
     assert one == {f"only: {folder}/-rf.pem": {}}
 
 
 def test_a_folder_with_nothing_in_it_is_no_pass(check, folder, tmp_path):
-    amiss, _ = check({"folder": str(folder)}, {"folder": str(tmp_path / "gone")}, {"folder": str(tmp_path / "trusted.crt")})
+    amiss, _answer = check({"folder": str(folder)}, {"folder": str(tmp_path / "gone")}, {"folder": str(tmp_path / "trusted.crt")})
     assert [found["reachable"]["status"] for found in amiss.values()] == ["unknown"] * 3
     assert "no certificate in a file named like" in amiss[str(folder)]["reachable"]["message"]
 
@@ -190,7 +190,7 @@ def test_a_folder_with_nothing_in_it_is_no_pass(check, folder, tmp_path):
 def test_what_may_not_be_read_is_told(check, root, folder):
     (folder / "shut").mkdir(mode=0)
     (folder / "a.pem").touch(mode=0)
-    amiss, _ = check({"folder": str(folder), "recursive": True})
+    amiss, _answer = check({"folder": str(folder), "recursive": True})
     assert len(amiss) == 2 and all(set(found) == {"reachable"} for found in amiss.values())
 
 

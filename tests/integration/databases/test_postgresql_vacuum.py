@@ -94,7 +94,7 @@ def test_rows_that_an_old_transaction_holds_are_told_with_it_and_not_vacuumed_in
 
 def test_statistics_of_the_statistics_are_not_asked_for(run_module, database, session):
     session.run("CREATE TABLE t AS SELECT g AS a, g AS b, g AS c FROM generate_series(1, 1000) g")
-    for _ in range(8):
+    for _number in range(8):
         session.run("ANALYZE")  # rewrites pg_statistic, which ANALYZE itself passes over
     flush(session)
     assert session.value("SELECT pg_stat_get_mod_since_analyze('pg_statistic'::regclass)") > 1000

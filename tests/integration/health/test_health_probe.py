@@ -219,7 +219,7 @@ def test_postgresql(probe, pg):
     answer, found = probe({
         "connects": place, "asked": {**place, "query": "SELECT count(*) FROM pg_database", "expected": ["3", "4", "5"]},
         "other": {**place, "query": "SELECT 'a' || chr(10)", "expected": ["b"]},
-            "no row": {**place, "query": "SELECT 1 WHERE false", "expected": ["1"]},
+        "no row": {**place, "query": "SELECT 1 WHERE false", "expected": ["1"]},
         "no database": {**place, "database": "gone"}, "wrong password": {**place, "password": "wr0ng-one"},
         "broken": {**place, "query": "SELEC 1"}, "writes": {**place, "query": "CREATE TABLE public.probe_was_here ()"},
         "slow": {**place, "query": "SELECT pg_sleep(30)", "timeout": "1s"},

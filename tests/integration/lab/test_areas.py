@@ -22,7 +22,7 @@ class Recorded:
     """What the newest run of a procedure left in the ledger."""
 
     def __init__(self, lab: LabUnderTest, procedure: str, done: subprocess.CompletedProcess) -> None:
-        area, _, verb = procedure.partition(".")
+        area, _dot, verb = procedure.partition(".")
         with sa.create_engine(lab.state["ledger"]).connect() as connection:
             run = connection.execute(sa.select(RECORDS.c.run).where(RECORDS.c.area == area, RECORDS.c.procedure == verb)
                                      .order_by(RECORDS.c.id.desc()).limit(1)).scalar_one()

@@ -113,5 +113,3 @@ def status_of(run_module, repository: Path, id: str) -> str:
     """The status that the repository gives a backup."""
     answer = run_module("backup_info", {"repository": str(repository)})
     return next(one["status"] for one in answer["backups"] if one["id"] == id)
-
-

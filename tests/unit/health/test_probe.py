@@ -33,8 +33,7 @@ class ToldNetwork:
         await asyncio.sleep(0)
         self.at_once -= 1
         self.clock.sleep(self.seconds)
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, BaseException):
+        if self.answers and isinstance(answer := self.answers.pop(0), BaseException):
             raise answer
 
 

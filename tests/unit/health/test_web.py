@@ -60,7 +60,7 @@ def test_results_show_no_query():
 
 def test_a_request_says_its_host_once_and_closes():
     request = WebRequest(read_url("http://host:81/x?y"), "POST", {"Host": "other", "Accept": "text/html"}, b"body")
-    head, _, body = request.encoded().partition(b"\r\n\r\n")
+    head, _blank, body = request.encoded().partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == "POST /x?y HTTP/1.1" and body == b"body"
     assert sorted(lines[1:]) == ["accept-encoding: identity", "accept: text/html", "connection: close", "content-length: 4",

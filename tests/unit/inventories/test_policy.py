@@ -133,7 +133,7 @@ def test_policy_says_where_each_value_comes_from(inventory: str) -> None:
 def test_a_dictionary_of_limits_leaves_none_out(resolved) -> None:
     """A dictionary replaces the role's whole, and what has no limit is not judged (D-36)."""
     for name in ("capacity_limits", "certificates_policy", "databases_limits"):
-        defaults = yaml.safe_load((ROOT / "roles" / name.split("_")[0] / "defaults/main.yml").read_text(encoding="utf-8"))
+        defaults = yaml.safe_load((ROOT / "roles" / name.split("_", maxsplit=1)[0] / "defaults/main.yml").read_text(encoding="utf-8"))
         for host, (_groups, values) in resolved.items():
             assert set(defaults[name]) <= set(values[name]), f"{host}: {name}"
 
