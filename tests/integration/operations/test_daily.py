@@ -142,5 +142,9 @@ def test_a_step_that_cannot_work_stops_only_what_needs_it(days, lab):
 
 
 def test_a_policy_may_end_the_run_with_a_failure(days, lab):
-    assert live(lab, operations_verdict={"healthy": 100, "degraded": 100}, operations_fail_on=["fail"]).done.returncode == 2
-    assert live(lab, operations_verdict={"healthy": 100, "degraded": 100}, operations_fail_on=[]).done.returncode == 0
+    """The report alone, on the newest run, is judged by the same policy as at the end of a day."""
+    strict = {"operations_verdict": {"healthy": 100, "degraded": 100}}
+    report = "evenkeel.ops.operations.report"
+    ended = lab.playbook(report, variables=strict | {"operations_fail_on": ["fail"]})
+    assert ended.returncode == 2 and "UNHEALTHY" in ended.stdout and "The gate is closed" in ended.stdout
+    assert lab.playbook(report, variables=strict | {"operations_fail_on": []}).returncode == 0
