@@ -58,7 +58,14 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
         module.fail_json(msg=str(error), findings=[], **error.as_dict())
     for warning in outcome.warnings:
         module.warn(warning)
-    module.exit_json(**outcome.as_result(with_diff=module._diff))
+    module.exit_json(**outcome.as_result(with_diff=module._diff), invocation={"module_args": _given(module.params)})
+
+
+def _given(value: Any) -> Any:
+    """Options without those that nobody gave: of hundreds of targets with twenty options each, they are most of an answer."""
+    if isinstance(value, dict):
+        return {key: _given(one) for key, one in value.items() if one is not None}
+    return [_given(one) for one in value] if isinstance(value, list) else value
 
 
 def _interrupt(number: int, frame: object) -> None:
