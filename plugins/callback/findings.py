@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         """The run is over."""
         for line, status in self._console:
-            self._display.display(line, color=_COLORS.get(status))
+            self._display.display(_printable(line), color=_COLORS.get(status))
 
     def _show(self, result):
         body = result._result
