@@ -23,6 +23,7 @@ except ImportError:  # told when something is to be rendered
 
 # The page's own colors (report.html.j2): they are told apart by people who see red and green alike, too.
 PASS, WARN, FAIL, UNKNOWN, INK = "#2f7d5b", "#c98a00", "#b3382c", "#6b5fa8", "#5b6570"
+PALETTE = ("#38618c", "#35a7a0", "#8a5fa8", "#c98a00", "#7a8590", "#b3382c")
 
 
 def render(template: str, report: dict[str, Any], extra: dict[str, Any]) -> str:
@@ -41,7 +42,8 @@ def render(template: str, report: dict[str, Any], extra: dict[str, Any]) -> str:
         "drills": drill_chart(report["drills"]),
     }
     return environment.from_string(template).render(
-        report=report, charts={name: jinja2.utils.markupsafe.Markup(svg) for name, svg in charts.items()}, **extra)
+        report=report, charts={name: jinja2.utils.markupsafe.Markup(svg) for name, svg in charts.items()},
+        phases=list(zip(_phases(report["drills"]), PALETTE, strict=False)), **extra)
 
 
 def figure(value: Any, unit: str = "") -> str:
@@ -90,16 +92,17 @@ def drill_chart(drills: Sequence[dict[str, Any]]) -> str:
     drills = [drill for drill in drills if drill.get("phases")]
     if not drills:
         return ""
-    names = list(dict.fromkeys(phase["name"] for drill in drills for phase in drill["phases"]))
-    palette = ("#38618c", "#35a7a0", "#8a5fa8", "#c98a00", "#7a8590", "#b3382c")
-    chart = pygal.HorizontalStackedBar(
-        **_look(height=110 + 44 * len(drills), colors=palette), show_legend=True, legend_at_bottom=True, legend_box_size=10,
-        legend_at_bottom_columns=len(names), truncate_legend=-1, x_labels_major_count=4, show_minor_x_labels=False)
+    chart = pygal.HorizontalStackedBar(**_look(height=60 + 44 * len(drills), colors=PALETTE), show_legend=False,
+                                       x_labels_major_count=4, show_minor_x_labels=False)
     chart.x_labels = [_short(str(drill["plan"])) for drill in reversed(drills)]
     chart.value_formatter = format_duration
-    for name in names:
+    for name in _phases(drills):
         chart.add(name, [sum(phase["seconds"] for phase in drill["phases"] if phase["name"] == name) for drill in reversed(drills)])
     return _svg(chart)
+
+
+def _phases(drills: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(phase["name"] for drill in drills for phase in drill.get("phases") or ()))
 
 
 def _short(text: str, length: int = 34) -> str:
@@ -113,7 +116,7 @@ def _look(*, height: int, colors: Sequence[str]) -> dict[str, Any]:
         major_guide_stroke_dasharray="0", opacity=".9", opacity_hover="1", colors=tuple(colors), font_family="system-ui, sans-serif",
         label_font_size=13, major_label_font_size=13, value_font_size=13, legend_font_size=13,
     )
-    return {"style": style, "width": 560, "height": height, "margin": 8, "margin_right": 48, "js": (), "explicit_size": False}
+    return {"style": style, "width": 560, "height": height, "margin": 8, "margin_right": 48, "truncate_label": -1, "js": (), "explicit_size": False}
 
 
 def _svg(chart: Any) -> str:
