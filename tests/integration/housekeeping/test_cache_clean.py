@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -142,7 +143,7 @@ def test_a_mount_below_is_not_entered(run_module, cache, tmp_path):
     mount = " && ".join([
         f"mount -t tmpfs none {cache}/tmpfs", f"touch -d 2001-01-01 {cache}/tmpfs/file",
         f"mount --bind {precious.parent} {cache}/bind", f"mount --bind {precious} {cache}/bound_file"])
-    ours = f"{sys.executable} -m tests.testbed.module cache_clean"
+    ours = shlex.join([sys.executable, "-m", "tests.testbed.module", "cache_clean"])
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**options(cache), "_ansible_remote_tmp": "/tmp"}})
     private = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
     done = subprocess.run([*private, f"{mount} && {ours} && ls {cache}/tmpfs"], input=arguments, text=True,
