@@ -116,7 +116,8 @@ def _look(*, height: int, colors: Sequence[str]) -> dict[str, Any]:
         major_guide_stroke_dasharray="0", opacity=".9", opacity_hover="1", colors=tuple(colors), font_family="system-ui, sans-serif",
         label_font_size=13, major_label_font_size=13, value_font_size=13, legend_font_size=13,
     )
-    return {"style": style, "width": 560, "height": height, "margin": 8, "margin_right": 48, "truncate_label": -1, "js": (), "explicit_size": False}
+    return {"style": style, "width": 560, "height": height, "margin": 8, "margin_right": 48,
+            "truncate_label": -1, "js": (), "explicit_size": False}
 
 
 def _svg(chart: Any) -> str:
