@@ -5,17 +5,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
-ROOT = Path(__file__).resolve().parent.parent
-
-if not any(isinstance(finder, _AnsibleCollectionFinder) for finder in sys.meta_path):
-    _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
+from tests.testbed import CHECKOUT as ROOT  # and makes the collection importable
 
 
 class ToldClock:

@@ -47,13 +47,13 @@ class ActionModule(ActionBase):
                     "msg": "In check mode nothing is recorded, so there is no run to report on"}
         ledger = Ledger(place.url)
         run = options["run"] or run_id()
-        if not ledger.records(run) and not options["run"]:
+        records = ledger.records(run)
+        if not records and not options["run"]:
             newest = ledger.newest_run(system=place.system, environment=place.environment)
             if newest is None:
                 raise NotFound(f"The ledger has no run of {place.system}/{place.environment} to report on",
                                hint="Run a procedure first, such as evenkeel.ops.operations.daily")
-            run = newest
-        records = ledger.records(run)
+            run, records = newest, ledger.records(newest)
         if not records:
             raise NotFound(f"The ledger has no run {run}", hint="Leave run out to report on the newest one")
         trends = ledger.trend(system=place.system, environment=place.environment, before=run, limit=options["trend"])
