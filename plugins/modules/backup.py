@@ -175,26 +175,18 @@ summary:
 
 from pathlib import Path
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import pg_dump, postgres, storage
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.compression import Zstd
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.encryption import AgeCipher
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tar import Tar
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.archive_engine import ArchiveEngine, ArchivePolicy
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres, storage
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, writing_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import CreationPolicy, create_backup, describe
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.dump_engine import Database, DumpEngine, DumpPolicy
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.engine import Engine
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload import Codecs
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration, parse_size
 
 OPTIONS = own(
     plan={"type": "str", "required": True},
-    engine={"type": "str", "choices": ["pg_dump", "archive"], "required": True},
+    engine={"type": "str", "choices": list(engines.KITS), "required": True},
     max_age={"type": "str"},
     tags={"type": "list", "elements": "str", "default": []},
     paths={"type": "list", "elements": "str", "default": []},
@@ -209,45 +201,24 @@ OPTIONS = own(
     min_free={"type": "str", "default": "0"},
     scratch={"type": "path"},
     bin_dir={"type": "path"},
-) + storage.OPTIONS + postgres.OPTIONS
+) + storage.OPTIONS + engines.OPTIONS + postgres.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Look whether a backup is due, and make it."""
-    root = storage.checked_repository(request["repository"], require_mount=request["require_mount"])
-    repository = Repository(root, request["system"], request["environment"])
+    repository = open_repository(request)
     policy = CreationPolicy(
         max_age=None if request["max_age"] is None else parse_duration(request["max_age"], option="max_age"),
         min_free=parse_size(request["min_free"], option="min_free"), tags=tuple(request["tags"]),
         scratch=Path(request["scratch"]) if request["scratch"] else None)
-    codecs = Codecs(Zstd(level=request["compression_level"], threads=request["jobs"]), AgeCipher(request["recipients"]))
-    engine = _database(request) if request["engine"] == "pg_dump" else _files(request, root)
+    codecs = writing_codecs(request["recipients"], level=request["compression_level"], threads=request["jobs"])
+    engine = engines.kit_for(request["engine"]).engine(request, repository)
     creation = create_backup(repository, request["plan"], engine, codecs, policy, request.clock,
                              free_bytes=storage.free_bytes, check_mode=request.check_mode)
     backup = describe(creation.backup, request.clock.now()) if creation.backup else {}
     word = "would make a backup" if creation.backup is None else f"made {backup['id']}" if creation.made else f"kept {backup['id']}"
     return Outcome(changed=creation.made, findings=creation.findings, summary=f"{request['plan']}: {word}: {creation.reason}",
                    values={"backup": backup, "reason": creation.reason})
-
-
-def _database(request: Request) -> Engine:
-    target = postgres.PostgresTarget.from_options(request.options)
-    policy = DumpPolicy(
-        jobs=request["jobs"], compression=request["compression"], level=request["compression_level"],
-        fingerprint=request["fingerprint"], lock_timeout=parse_duration(request["lock_timeout"], option="lock_timeout"),
-        timeout=parse_duration(request["timeout"], option="timeout"))
-    database = Database(lambda: postgres.connect(target, statement_timeout=policy.timeout), target.client_environment,
-                        target.host, target.port, target.database)
-    programs = pg_dump.DumpPrograms(Commands(), [request["bin_dir"]] if request["bin_dir"] else [])
-    return DumpEngine(database, programs, policy, request.clock, storage.nobody_writes)
-
-
-def _files(request: Request, root: Path) -> Engine:
-    if request["compression"] not in ("auto", "zstd", "none"):
-        raise InvalidOption(f"compression: an archive is not compressed with {request['compression']}", hint="Choose auto, zstd or none")
-    policy = ArchivePolicy(tuple(request["paths"]), tuple(request["exclude"]), compress=request["compression"] != "none",
-                           timeout=parse_duration(request["timeout"], option="timeout"))
-    return ArchiveEngine(Tar(Commands()), policy, request.clock, storage.tree_bytes, root)
 
 
 def main() -> None:

@@ -105,9 +105,9 @@ summary:
 """
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import describe
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.inventory import Filter, judge_ages
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.verify import damaged_manifests
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
@@ -131,8 +131,7 @@ def run(request: Request) -> Outcome:
     def duration(name: str) -> float | None:
         return None if request[name] is None else parse_duration(request[name], option=name)
 
-    root = storage.checked_repository(request["repository"], require_mount=request["require_mount"])
-    survey = Repository(root, request["system"], request["environment"]).survey()
+    survey = open_repository(request).survey()
     wanted = Filter(statuses=tuple(request["status"]), plans=tuple(request["plans"]), tags=tuple(request["tags"]),
                     younger_than=duration("younger_than"), older_than=duration("older_than"))
     limits = {plan: parse_duration(age, option=f"max_age.{plan}") for plan, age in request["max_age"].items()}

@@ -79,8 +79,9 @@ summary:
 """
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.prune import Brake, prune_plan, retention_by_plan, told, troubled
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
@@ -91,15 +92,14 @@ OPTIONS = own(
     max_deletions={"type": "int"},
     max_percent={"type": "float"},
     confirm={"type": "bool", "default": False},
-) + storage.OPTIONS
+) + storage.OPTIONS + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Plan and carry out retention, plan by plan."""
     policies = retention_by_plan(request["plans"])
     brake = Brake(request["max_deletions"], request["max_percent"], request["confirm"])
-    root = storage.checked_repository(request["repository"], require_mount=request["require_mount"])
-    repository = Repository(root, request["system"], request["environment"])
+    repository = open_repository(request)
     findings, deleted, kept = [], [], []
     for plan, policy in policies.items():
         try:

@@ -94,17 +94,12 @@ summary:
   type: str
 """
 
+from functools import cache
 from pathlib import Path
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import pg_dump, storage
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.compression import Zstd
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.encryption import AgeCipher
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tar import Tar
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.archive_engine import ArchiveReader
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.dump_engine import DumpReader
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload import Codecs
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, reading_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.verify import damaged_manifests, due, standing, verify_backup
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
@@ -120,16 +115,15 @@ OPTIONS = own(
     timeout={"type": "str", "default": "4h"},
     scratch={"type": "path"},
     bin_dir={"type": "path"},
-) + storage.OPTIONS
+) + storage.OPTIONS + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Find what is due, verify it, and say what is known of the rest."""
-    root = storage.checked_repository(request["repository"], require_mount=request["require_mount"])
-    repository = Repository(root, request["system"], request["environment"])
+    repository = open_repository(request)
     max_age = None if request["max_age"] is None else parse_duration(request["max_age"], option="max_age")
-    timeout = parse_duration(request["timeout"], option="timeout")
-    codecs = Codecs(Zstd(), AgeCipher(identity_file=request["identity_file"]))
+    parse_duration(request["timeout"], option="timeout")  # what makes no sense is told before anything is read
+    codecs = reading_codecs(request["identity_file"])
     surveys = [repository.survey(plan) for plan in request["plans"] or [None]]
     backups = [backup for survey in surveys for backup in survey.backups]
     chosen = [repository.open(request["id"])] if request["id"] else due(
@@ -138,14 +132,10 @@ def run(request: Request) -> Outcome:
         planned = [{"id": backup.id, "plan": backup.plan, "status": "due", "depth": "", "bytes_read": 0, "seconds": 0.0,
                     "message": "would be verified"} for backup in chosen]
         return Outcome(changed=bool(chosen), summary=f"{len(chosen)} backups would be verified", values={"verifications": planned})
-    commands = Commands()
-    programs = pg_dump.DumpPrograms(commands, [request["bin_dir"]] if request["bin_dir"] else [])
-    readers = {"pg_dump": DumpReader(programs, jobs=request["jobs"], timeout=timeout)}
-    if any(backup.engine == "archive" for backup in chosen):
-        readers["archive"] = ArchiveReader(Tar(commands), timeout=timeout)
+    reader_for = cache(lambda engine: engines.kit_for(engine).reader(request))
     scratch = Path(request["scratch"]) if request["scratch"] else repository.folder
     done = [one for backup in chosen
-            if (one := verify_backup(backup, readers, codecs, request.clock, scratch=scratch, jobs=request["jobs"]))]
+            if (one := verify_backup(backup, reader_for, codecs, request.clock, scratch=scratch, jobs=request["jobs"]))]
     findings = [one.finding for one in done]
     if not request["id"]:
         findings += standing(backups, [one.backup.id for one in done], request.clock)

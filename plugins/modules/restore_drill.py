@@ -163,23 +163,15 @@ summary:
 from pathlib import Path
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.compression import Zstd
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.encryption import AgeCipher
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.scratch_database import ScratchDatabase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tar import Tar
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tar_compare import compare_with_tar
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload import Codecs
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Backup, Repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, reading_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline
-from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.database import DatabaseDrill, source_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import (
-    Subject,
     check_room,
     choose,
     last_passed,
@@ -187,7 +179,6 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import
     planned,
     run_drill,
 )
-from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.files import FilesDrill
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import DrillPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.scratch import sweep
 
@@ -209,7 +200,7 @@ OPTIONS = own(
     scratch_dir={"type": "path", "default": "/var/tmp"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},
-) + storage.OPTIONS
+) + storage.OPTIONS + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:
@@ -218,15 +209,15 @@ def run(request: Request) -> Outcome:
     timeout = parse_duration(request["timeout"], option="timeout")
     if request["jobs"] < 1:
         raise InvalidOption(f"jobs: {request['jobs']} is no number of jobs", hint="Give 1 or more")
-    root = storage.checked_repository(request["repository"], require_mount=request["require_mount"])
-    repository = Repository(root, request["system"], request["environment"])
+    repository = open_repository(request)
     backup = choose(repository, plan=request["plan"], id=request["backup"])
     earlier = last_passed([backup] if request["backup"] else repository.list(backup.plan))
     known = not_due(earlier, backup, policy, request.clock.now())
     if known:
         return Outcome(findings=known.findings, values={"drill": known.drill})
     scratch = Path(request["scratch_dir"])
-    make = _subject(request, backup, policy, Deadline(request.clock, timeout))
+    codecs = reading_codecs(request["identity_file"])
+    make = engines.kit_for(backup.engine).drill(request, backup, codecs, policy, Deadline(request.clock, timeout))
     if request.check_mode:
         check_room(backup, scratch, storage.free_bytes(scratch))
         return Outcome(changed=True, summary=f"{backup.plan}/{backup.id} would be restored below {scratch}",
@@ -235,25 +226,6 @@ def run(request: Request) -> Outcome:
     check_room(backup, scratch, storage.free_bytes(scratch))
     done = run_drill(backup, policy, make, scratch, request.clock)
     return Outcome(changed=True, findings=done.findings, values={"drill": done.drill}, warnings=[*swept, *done.notes])
-
-
-def _subject(request: Request, backup: Backup, policy: DrillPolicy, deadline: Deadline):
-    """What makes the drill of this backup's engine; programs and folders are looked at here, before anything is begun."""
-    commands = Commands()
-    codecs = Codecs(Zstd(), AgeCipher(identity_file=request["identity_file"]))
-    if backup.engine == "archive":
-        tar = Tar(commands)
-
-        def files(folder: Path) -> Subject:
-            return FilesDrill(backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target),
-                              folder, jobs=request["jobs"], deadline=deadline)
-
-        return files
-    source_major, archive_major = source_of(backup)
-    database = ScratchDatabase(commands, request.clock, major=source_major, archive_major=archive_major,
-                               folders=[request["bin_dir"]] if request["bin_dir"] else [])
-    database.check_folder(request["scratch_dir"])
-    return lambda folder: DatabaseDrill(backup, codecs, database, policy, folder, jobs=request["jobs"], deadline=deadline)
 
 
 def main() -> None:

@@ -22,8 +22,9 @@ AREAS_THAT_READ_AREAS = {("recovery", "backups")}
 
 
 def rooms() -> list[str]:
-    """The areas: every folder of module_utils but the two that know no area."""
-    return sorted(path.name for path in CODE.iterdir() if path.is_dir() and path.name not in ("core", "adapters", "__pycache__"))
+    """The areas: every folder of module_utils but the two that know no area, and the one that puts things together."""
+    others = ("core", "adapters", "assembly", "__pycache__")
+    return sorted(path.name for path in CODE.iterdir() if path.is_dir() and path.name not in others)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -67,7 +68,12 @@ def test_core_knows_no_area_no_adapter_and_only_its_edge_knows_ansible(path):
 
 @pytest.mark.parametrize("path", files(CODE / "adapters"), ids=lambda path: path.name)
 def test_adapters_know_core_and_clients_but_no_area_and_not_ansible(path):
-    assert not {room(name) for name in imports(path)} & {*rooms(), "ansible", "modules", "action"}
+    assert not {room(name) for name in imports(path)} & {*rooms(), "ansible", "modules", "action", "assembly"}
+
+
+@pytest.mark.parametrize("path", files(CODE / "assembly"), ids=lambda path: path.name)
+def test_the_assembly_puts_areas_and_adapters_together_and_has_no_library_of_its_own(path):
+    assert {room(name) for name in imports(path)} <= {"stdlib", "core", "adapters", "assembly", *rooms()}
 
 
 @pytest.mark.parametrize("path", [path for area in rooms() for path in files(CODE / area)],
@@ -80,7 +86,7 @@ def test_areas_are_handed_what_they_need(path):
 
 @pytest.mark.parametrize("path", files(PLUGINS / "modules"), ids=lambda path: path.name)
 def test_modules_are_wiring_and_import_no_library_themselves(path):
-    assert {room(name) for name in imports(path)} <= {"stdlib", "core", "adapters", *rooms()}
+    assert {room(name) for name in imports(path)} <= {"stdlib", "core", "adapters", "assembly", *rooms()}
 
 
 @pytest.mark.parametrize("path", files(PLUGINS), ids=lambda path: str(path.relative_to(PLUGINS)))

@@ -147,7 +147,8 @@ def _make(repository: Repository, plan: str, engine: Engine, codecs: Codecs, pol
             id=id, system=repository.system, environment=repository.environment, plan=plan, engine=engine.name,
             created_at=created_at, data_at=product.data_at, files=product.files, source_bytes=product.source_bytes,
             tags=policy.tags, source=product.source, compression=product.compression, fingerprint=product.fingerprint,
-            encryption={"method": "age", "recipients": list(codecs.cipher.recipients)} if encrypt else None,
+            encryption=product.encryption or ({"method": "age", "recipients": list(codecs.cipher.recipients)} if encrypt else None),
+            parent=product.parent, native=product.native,
             tools=product.tools, timings={**product.timings, "total": round(clock.monotonic() - began, 3)})
         write_atomically(folder / "manifest.json", manifest.to_json())
     except BaseException as error:

@@ -43,7 +43,10 @@ def identity_of(description: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Product:
-    """What an engine produced below ``data/``."""
+    """What an engine produced below ``data/``, or in a repository of its own (``native``, see `manifest.Manifest`).
+
+    ``encryption`` is the manifest's, for an engine that encrypts by itself.
+    """
 
     files: tuple[StoredFile, ...]
     data_at: datetime
@@ -54,6 +57,9 @@ class Product:
     tools: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    parent: str | None = None
+    native: Mapping[str, Any] | None = None
+    encryption: Mapping[str, Any] | None = None
 
 
 class Engine(Protocol):
@@ -69,6 +75,8 @@ class Engine(Protocol):
 
     def produce(self, data: Path, staging: Path, codecs: Codecs, *, encrypt: bool) -> Product:
         """Write the stored files below ``data``, which does not exist yet; ``staging`` is an empty private folder.
+
+        An engine with a repository of its own writes nothing below ``data``.
 
         :raises OpsError: when anything at all was not as it should be; what was written is thrown away then
         """

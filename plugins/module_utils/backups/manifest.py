@@ -54,6 +54,11 @@ class Manifest:
     ``archive`` has paths, exclude, members. ``source_bytes`` is its size there, None where it is not known. ``encryption``
     is ``{"method": "age", "recipients": [public keys]}`` or None. ``fingerprint`` is opaque here (see fingerprint.py).
     ``tools`` maps programs and libraries to their versions, ``timings`` phases to seconds.
+
+    ``parent`` is the id of the backup that this one rests on (differential, incremental), None where it stands alone.
+    ``native`` is set where the engine keeps the copy in a repository of its own, and ``files`` is empty then: ``repository``
+    (where), ``name`` (what the engine calls the copy) and ``bytes`` (what it adds to that repository), and what the engine
+    needs to find it again; never a secret.
     """
 
     id: str
@@ -72,11 +77,13 @@ class Manifest:
     fingerprint: Mapping[str, Any] | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    parent: str | None = None
+    native: Mapping[str, Any] | None = None
 
     @property
     def bytes(self) -> int:
-        """The size of all stored files."""
-        return sum(file.bytes for file in self.files)
+        """The size of all stored files, or what the engine says that its repository holds of this copy alone."""
+        return int(self.native["bytes"]) if self.native else sum(file.bytes for file in self.files)
 
     @property
     def encrypted(self) -> bool:
@@ -93,7 +100,7 @@ class Manifest:
                       for file in self.files],
             "source_bytes": self.source_bytes, "tags": list(self.tags), "source": dict(self.source),
             "compression": self.compression, "encryption": self.encryption, "fingerprint": self.fingerprint,
-            "tools": dict(self.tools), "timings": dict(self.timings),
+            "tools": dict(self.tools), "timings": dict(self.timings), "parent": self.parent, "native": self.native,
         }
         return json.dumps(data, indent=1, sort_keys=True).encode() + b"\n"
 
@@ -114,13 +121,21 @@ class Manifest:
                 files=tuple(_stored_file(entry) for entry in data["files"]), source_bytes=data["source_bytes"],
                 tags=tuple(data["tags"]), source=dict(data["source"]), compression=str(data["compression"]),
                 encryption=data["encryption"], fingerprint=data["fingerprint"], tools=dict(data["tools"]),
-                timings=dict(data["timings"]),
+                timings=dict(data["timings"]), parent=data.get("parent"), native=_native(data.get("native")),
             )
         except Damaged:
             raise
         except (OpsError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Damaged(f"The manifest cannot be read: {error!r}",
                           hint="Use another backup; this one cannot be trusted") from error
+
+
+def _native(entry: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if entry is None:
+        return None
+    if not entry["repository"] or not entry["name"] or not isinstance(entry["bytes"], int):
+        raise Damaged("The manifest does not say where the engine keeps the copy", hint="It was altered: use another backup")
+    return dict(entry)
 
 
 def _stored_file(entry: Mapping[str, Any]) -> StoredFile:

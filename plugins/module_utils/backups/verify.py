@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None
     return [backup for backup in backups if wants(backup)]
 
 
-def verify_backup(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs, clock: Clock, *, scratch: Path,
+def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: Codecs, clock: Clock, *, scratch: Path,
                   jobs: int = 2) -> Verification | None:
     """Verify one backup and record the outcome beside it; None where it was deleted meanwhile.
 
@@ -82,7 +82,7 @@ def verify_backup(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs,
                 if not readable:
                     for_each(backup.manifest.files, lambda file: checksum(backup, file), jobs=jobs)
                 else:
-                    _read_in_full(backup, readers, codecs, scratch)
+                    _read_in_full(backup, reader_for, codecs, scratch)
                 status, error = PASSED, None
             except Damaged as damage:
                 status, error = FAILED, damage
@@ -98,10 +98,8 @@ def verify_backup(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs,
         return None
 
 
-def _read_in_full(backup: Backup, readers: Mapping[str, Reader], codecs: Codecs, scratch: Path) -> None:
-    reader = readers.get(backup.engine)
-    if reader is None:
-        raise NotFound(f"There is no engine {backup.engine!r} in this version", hint="Use the version that made the backup")
+def _read_in_full(backup: Backup, reader_for: Callable[[str], Reader], codecs: Codecs, scratch: Path) -> None:
+    reader = reader_for(backup.engine)
     with scratch_folder(scratch) as folder:
         reader.read_in_full(backup, codecs, folder)
 

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every engine that there is, by the name that manifests and plans call it by.
+
+An engine comes as a `Kit`: one file here that puts its part of ``backups`` and ``recovery`` together with its adapters. To
+add one, write that file and name it in `KITS`; the modules know no engine by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..backups.engine import Engine, Reader
+from ..backups.payload import Codecs
+from ..backups.repository import Backup, Repository
+from ..core.edge import Request
+from ..core.errors import NotFound
+from ..core.options import OptionGroup
+from ..core.waiting import Deadline
+from ..recovery.drill import Subject
+from ..recovery.policy import DrillPolicy
+from .archive import ArchiveKit
+from .pg_dump import PgDumpKit
+
+
+class Kit(Protocol):
+    """What the modules ask of an engine. ``request`` has the options of the module that asks, always with ``jobs``, ``timeout``
+    and ``bin_dir``.
+    """
+
+    def engine(self, request: Request, repository: Repository) -> Engine:
+        """What makes backups, for the module `backup`.
+
+        :raises InvalidOption: for options that this engine does not take
+        """
+
+    def reader(self, request: Request) -> Reader:
+        """What reads backups in full, for the module `backup_verify`."""
+
+    def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
+              deadline: Deadline) -> Callable[[Path], Subject]:
+        """What makes the drill of a backup in a folder; programs and folders are looked at here, before anything is begun.
+
+        :raises OpsError: where something that a drill needs is missing
+        """
+
+    def eraser(self, request: Request) -> Callable[[Backup], None] | None:
+        """What deletes a copy from the engine's own repository, after its manifest is gone; None where there is no such thing.
+
+        A copy that is gone already is no error, for the run before may have been killed in between.
+        """
+
+
+KITS: dict[str, Kit] = {"pg_dump": PgDumpKit(), "archive": ArchiveKit()}
+
+# What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
+# that calls a kit takes them.
+OPTIONS = OptionGroup()
+
+
+def kit_for(engine: str) -> Kit:
+    """The kit of an engine.
+
+    :raises NotFound: where this version has none of that name
+    """
+    if engine not in KITS:
+        raise NotFound(f"There is no engine {engine!r}",
+                       hint=f"Known are {', '.join(sorted(KITS))}; a newer version of evenkeel.ops may have it")
+    return KITS[engine]

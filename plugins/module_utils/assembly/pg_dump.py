@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine ``pg_dump``, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..adapters import pg_dump, postgres, storage
+from ..adapters.command import Commands
+from ..adapters.scratch_database import ScratchDatabase
+from ..backups.dump_engine import Database, DumpEngine, DumpPolicy, DumpReader
+from ..backups.engine import Engine, Reader
+from ..backups.payload import Codecs
+from ..backups.repository import Backup, Repository
+from ..core.edge import Request
+from ..core.quantities import parse_duration
+from ..core.waiting import Deadline
+from ..recovery.database import DatabaseDrill, source_of
+from ..recovery.drill import Subject
+from ..recovery.policy import DrillPolicy
+
+
+class PgDumpKit:
+    """See `engines.Kit`."""
+
+    def engine(self, request: Request, repository: Repository) -> Engine:
+        """One database, in parallel."""
+        target = postgres.PostgresTarget.from_options(request.options)
+        policy = DumpPolicy(
+            jobs=request["jobs"], compression=request["compression"], level=request["compression_level"],
+            fingerprint=request["fingerprint"], lock_timeout=parse_duration(request["lock_timeout"], option="lock_timeout"),
+            timeout=parse_duration(request["timeout"], option="timeout"))
+        database = Database(lambda: postgres.connect(target, statement_timeout=policy.timeout), target.client_environment,
+                            target.host, target.port, target.database)
+        return DumpEngine(database, _programs(request), policy, request.clock, storage.nobody_writes)
+
+    def reader(self, request: Request) -> Reader:
+        """pg_restore reads it."""
+        return DumpReader(_programs(request), jobs=request["jobs"], timeout=parse_duration(request["timeout"], option="timeout"))
+
+    def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
+              deadline: Deadline) -> Callable[[Path], Subject]:
+        """Restored into a server of its own."""
+        source_major, archive_major = source_of(backup)
+        database = ScratchDatabase(Commands(), request.clock, major=source_major, archive_major=archive_major,
+                                   folders=_folders(request))
+        database.check_folder(request["scratch_dir"])
+        return lambda folder: DatabaseDrill(backup, codecs, database, policy, folder, jobs=request["jobs"], deadline=deadline)
+
+    def eraser(self, request: Request) -> None:
+        """Everything lies in our repository."""
+
+
+def _folders(request: Request) -> list[str]:
+    return [request["bin_dir"]] if request["bin_dir"] else []
+
+
+def _programs(request: Request) -> pg_dump.DumpPrograms:
+    return pg_dump.DumpPrograms(Commands(), _folders(request))
