@@ -10,7 +10,7 @@ import sys
 
 from ansible.module_utils import basic
 
-importlib.import_module("tests.conftest")  # makes the collection importable
+importlib.import_module("tests.testbed")  # makes the collection importable
 
 
 def main() -> None:
