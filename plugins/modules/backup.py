@@ -218,7 +218,7 @@ def run(request: Request) -> Outcome:
     backup = describe(creation.backup, request.clock.now()) if creation.backup else {}
     word = "would make a backup" if creation.backup is None else f"made {backup['id']}" if creation.made else f"kept {backup['id']}"
     return Outcome(changed=creation.made, findings=creation.findings, summary=f"{request['plan']}: {word}: {creation.reason}",
-                   values={"backup": backup, "reason": creation.reason})
+                   values={"backup": backup, "reason": creation.reason}, diff=dict(creation.diff) if creation.diff else None)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Creation:
     reason: str
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
+    diff: Mapping[str, Any] | None = None
 
 
 def newest_usable(backups: Sequence[Backup]) -> Backup | None:
@@ -53,15 +54,17 @@ def newest_usable(backups: Sequence[Backup]) -> Backup | None:
 
 
 def why_due(newest: Backup | None, source: Source, policy: CreationPolicy, *, encrypt: bool, now: datetime) -> str | None:
-    """The reason to make a backup now; None where the newest one will do."""
+    """The reason to make a backup now; None where the newest one will do. One that is made on change needs no age to be."""
     if newest is None:
         return "there is no usable backup yet"
-    if policy.max_age is None:
+    if source.content is not None and source.content != newest.manifest.source.get("content"):
+        return "the content changed"
+    if policy.max_age is None and source.content is None:
         return "a new one was asked for"
     age = (now - newest.created_at).total_seconds()
     if age < 0:
         return f"the newest, {newest.id}, is from the future: a clock is wrong"
-    if age >= policy.max_age:
+    if policy.max_age is not None and age >= policy.max_age:
         return f"the newest is {format_duration(age)} old, over {format_duration(policy.max_age)}"
     if identity_of(newest.manifest.source) != source.identity:
         return "the newest is of another source"
@@ -82,17 +85,17 @@ def create_backup(repository: Repository, plan: str, engine: Engine, codecs: Cod
     source = engine.inspect()
     reason = _due(repository, plan, source, policy, encrypt, clock)
     if isinstance(reason, Backup):
-        return Creation(False, reason, "the newest is young enough", findings=(_told(reason, clock.now()), *source.findings))
+        return Creation(False, reason, _why_kept(source), findings=(_told(reason, clock.now()), *source.findings))
     if check_mode:
         _check_room(repository, plan, source, policy, encrypt, free_bytes)
-        return Creation(True, None, reason, findings=source.findings)
+        return Creation(True, None, reason, findings=source.findings, diff=source.diff)
     with lease(folder, clock, purpose="backup"):
         reason = _due(repository, plan, source, policy, encrypt, clock)  # another run may just have made one
         if isinstance(reason, Backup):
-            return Creation(False, reason, "the newest is young enough", findings=(_told(reason, clock.now()), *source.findings))
+            return Creation(False, reason, _why_kept(source), findings=(_told(reason, clock.now()), *source.findings))
         clear_leftovers(repository, plan)
         _check_room(repository, plan, source, policy, encrypt, free_bytes)
-        return _make(repository, plan, engine, codecs, policy, clock, encrypt, reason)
+        return replace(_make(repository, plan, engine, codecs, policy, clock, encrypt, reason), diff=source.diff)
 
 
 def clear_leftovers(repository: Repository, plan: str) -> list[Path]:
@@ -108,6 +111,10 @@ def _due(repository: Repository, plan: str, source: Source, policy: CreationPoli
     newest = newest_usable(repository.list(plan))
     reason = why_due(newest, source, policy, encrypt=encrypt, now=clock.now())
     return reason if reason or newest is None else newest
+
+
+def _why_kept(source: Source) -> str:
+    return "the newest is young enough" if source.content is None else "the content is as it was"
 
 
 def _check_room(repository: Repository, plan: str, source: Source, policy: CreationPolicy, encrypt: bool,

@@ -22,6 +22,9 @@ class Source:
 
     ``bytes`` is an upper bound for the stored size. ``stages_coding`` says that the engine's files are on disk in clear until
     they are compressed, ``stages_encryption`` until they are encrypted.
+
+    ``content`` is a digest of all that would be in the backup, for an engine that makes one only when something changed; it is
+    compared with the ``content`` in the newest manifest's ``source``. ``diff`` shows that change, in the words of Ansible's diff.
     """
 
     description: Mapping[str, Any]
@@ -29,6 +32,8 @@ class Source:
     stages_coding: bool = False
     stages_encryption: bool = False
     findings: tuple[Finding, ...] = ()
+    content: str | None = None
+    diff: Mapping[str, Any] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -38,7 +43,7 @@ class Source:
 
 def identity_of(description: Mapping[str, Any]) -> dict[str, Any]:
     """See `Source.identity`; also for the ``source`` of a manifest."""
-    return {key: description[key] for key in ("host", "port", "database", "paths", "exclude") if key in description}
+    return {key: description[key] for key in ("host", "port", "database", "namespace", "paths", "exclude") if key in description}
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,10 @@ class Engine(Protocol):
 class Reader(Protocol):
     """Reads backups of one engine in full."""
 
-    def read_in_full(self, backup: Backup, codecs: Codecs, scratch: Path) -> None:
+    def read_in_full(self, backup: Backup, codecs: Codecs, scratch: Path) -> str | None:
         """Check every stored byte, decode it, and have the engine's own program read all of it.
 
+        :return: None, or how deep the look was where it was less (``part 3 of 10``)
         :raises Damaged: when it is not what was written, or the program cannot read it
         :raises OpsError: when one cannot tell: a missing program, no space, no key
         """

@@ -23,7 +23,9 @@ FULL, HASHES = "full", "hashes"
 
 @dataclass(frozen=True)
 class Verification:
-    """How it ended: ``status`` as in `record_verification`; ``depth`` is ``full``, or ``hashes`` where no key was at hand."""
+    """How it ended: ``status`` as in `record_verification`; ``depth`` is ``full``, ``hashes`` where no key was at hand, or what
+    the engine's reader says where it looked at less.
+    """
 
     backup: Backup
     status: str
@@ -57,7 +59,7 @@ def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None
         if backup.status == "failed":
             return False
         seen = backup.verified_at
-        if can_decrypt and backup.manifest.encrypted and not any(
+        if can_decrypt and backup.manifest.encrypted and not backup.manifest.native and not any(
                 one.get("depth") == FULL or one["kind"] == "drill" for one in backup.verifications if one["status"] == PASSED):
             return True
         return seen is None or (max_age is not None and (clock.now() - seen).total_seconds() >= max_age)
@@ -74,7 +76,8 @@ def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: C
     :raises StorageFailed: when the outcome cannot be recorded
     """
     began = clock.monotonic()
-    readable = codecs.cipher.can_decrypt or not backup.manifest.encrypted
+    # What an engine keeps in a repository of its own it reads with a key of its own.
+    readable = codecs.cipher.can_decrypt or not backup.manifest.encrypted or backup.manifest.native is not None
     depth = FULL if readable else HASHES
     try:
         with backup.held():
@@ -82,7 +85,7 @@ def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: C
                 if not readable:
                     for_each(backup.manifest.files, lambda file: checksum(backup, file), jobs=jobs)
                 else:
-                    _read_in_full(backup, reader_for, codecs, scratch)
+                    depth = _read_in_full(backup, reader_for, codecs, scratch)
                 status, error = PASSED, None
             except Damaged as damage:
                 status, error = FAILED, damage
@@ -98,16 +101,16 @@ def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: C
         return None
 
 
-def _read_in_full(backup: Backup, reader_for: Callable[[str], Reader], codecs: Codecs, scratch: Path) -> None:
+def _read_in_full(backup: Backup, reader_for: Callable[[str], Reader], codecs: Codecs, scratch: Path) -> str:
     reader = reader_for(backup.engine)
     with scratch_folder(scratch) as folder:
-        reader.read_in_full(backup, codecs, folder)
+        return reader.read_in_full(backup, codecs, folder) or FULL
 
 
 def _conclude(backup: Backup, status: str, depth: str, seconds: float, error: OpsError | None) -> Verification:
     if error is None:
-        how = "read in full" if depth == FULL else "every stored byte is as it was written; not read by its engine, which takes " \
-            "the private key"
+        how = {FULL: "read in full", HASHES: "every stored byte is as it was written; not read by its engine, which takes "
+               "the private key"}.get(depth, f"read: {depth}")
         message = f"{format_size(backup.manifest.bytes)} in {format_duration(seconds)}: {how}"
         return Verification(backup, status, depth, backup.manifest.bytes, seconds, message)
     word = "damaged" if status == FAILED else "could not be read"
