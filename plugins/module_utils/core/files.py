@@ -43,8 +43,10 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Write to a temporary name, fsync, rename, fsync the folder: after a crash the old or the new content is there.
+
+    ``owner`` is user and group id, None for those of this process.
 
     :raises StorageFailed: when any step fails; the temporary file is removed then
     """
@@ -55,6 +57,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, mode: int = 0
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         try:
             with os.fdopen(descriptor, "wb") as stream:
+                if owner is not None:
+                    os.fchown(stream.fileno(), *owner)
                 os.fchmod(stream.fileno(), mode)
                 stream.write(data)
                 stream.flush()
