@@ -87,7 +87,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postg
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.crew import BUDGET, Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import BUDGET, Budget
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_plan import ReindexPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_run import maintain_indexes
 

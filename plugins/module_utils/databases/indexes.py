@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,101 +17,102 @@ from .session import Session
 _PAGE_OVERHEAD, _ENTRY_HEADER, _LINE_POINTER, _ROW_POINTER = 40, 8, 4, 6
 _DEFAULT_FILLFACTOR = 90
 
-# The widths of expressions are kept under the index's own name, those of columns under the table's.
-_INDEXES = """
-WITH building AS MATERIALIZED (
-    SELECT DISTINCT relid FROM pg_stat_progress_create_index WHERE datname = current_database()
-), candidates AS MATERIALIZED (
-    SELECT i.*, ic.relname, ic.relnamespace, ic.relpages, ic.reltuples, ic.relkind, ic.reloptions, ic.relowner, m.amname
+# The B-trees of some size and what is invalid, with what the catalog says of their size; nothing that only a message needs. The
+# widths of expressions are kept under the index's own name, those of columns under the table's.
+_ESTIMATES = """
+WITH candidates AS MATERIALIZED (
+    SELECT i.indexrelid, i.indrelid, i.indkey, i.indisunique, i.indnatts, i.indnkeyatts, ic.relname, ic.relnamespace,
+           i.indisvalid AND i.indisready AND i.indislive AS valid, m.amname, ic.relpages, ic.reltuples, ic.reloptions
       FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am m ON m.oid = ic.relam
      WHERE i.indrelid >= 16384 AND ic.relpersistence <> 't'
        AND (NOT i.indisvalid OR NOT i.indisready OR m.amname = 'btree' AND ic.relpages >= {min_pages})
-), columns AS MATERIALIZED (
-    SELECT k.indexrelid, k.relname AS index_name, tc.relname AS table_name, tn.nspname AS schema, inn.nspname AS index_schema, a.attname,
-           k.indkey[a.attnum - 1] AS key, a.attnum, ta.attname AS table_column, a.attlen
-      FROM candidates k JOIN pg_class tc ON tc.oid = k.indrelid JOIN pg_namespace tn ON tn.oid = tc.relnamespace
-      JOIN pg_namespace inn ON inn.oid = k.relnamespace
-      JOIN pg_attribute a ON a.attrelid = k.indexrelid AND a.attnum > 0
-      LEFT JOIN pg_attribute ta ON ta.attrelid = k.indrelid AND ta.attnum = k.indkey[a.attnum - 1] AND k.indkey[a.attnum - 1] > 0
-), widths AS MATERIALIZED (
+), columns AS MATERIALIZED ({columns}), widths AS MATERIALIZED (
     SELECT c.indexrelid,
            sum(CASE WHEN c.attlen > 0 THEN c.attlen ELSE s.avg_width END)::float8 AS key_bytes,
            bool_and(c.attlen > 0 OR s.avg_width IS NOT NULL) AS known,
            CASE WHEN count(*) = 1 THEN max(s.null_frac) END::float8 AS null_share,
            -- Negative: a share of the rows. The product over the columns is an upper bound.
-           sum(ln(greatest(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * k.reltuples ELSE s.n_distinct END, 1)))::float8 AS ln_distinct,
+           sum(ln(greatest(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END, 1)))::float8 AS ln_distinct,
            bool_and(s.n_distinct IS NOT NULL) AS distinct_known
-      FROM columns c JOIN candidates k USING (indexrelid)
+      FROM columns c
       {statistics}
      GROUP BY c.indexrelid
 )
-SELECT k.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, format('%I.%I', n.nspname, k.relname) AS title,
-       coalesce(main.oid, k.indrelid)::bigint AS table_oid, k.indrelid::bigint AS indexed_oid, k.amname AS method,
-       k.relkind::text = 'I' AS partitioned, k.indisvalid AND k.indisready AND k.indislive AS valid, k.indisexclusion AS exclusion,
-       k.indisunique AS is_unique, k.relpages AS pages, k.reltuples::float8 AS rows, current_setting('block_size')::int AS block,
+SELECT k.indexrelid::bigint AS oid, k.amname AS method, k.valid, k.relpages AS pages, k.reltuples::float8 AS rows,
+       current_setting('block_size')::int AS block,
        coalesce(substring(array_to_string(k.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 0) AS fillfactor,
        coalesce(array_to_string(k.reloptions, ' ') !~ 'deduplicate_items=(off|false|no|0)', true) AND NOT k.indisunique
            AND k.indnkeyatts = k.indnatts AS deduplicated,
        CASE WHEN w.known THEN w.key_bytes END AS key_bytes, coalesce(w.null_share, 0) AS null_share,
-       CASE WHEN w.distinct_known THEN w.ln_distinct END AS ln_distinct,
-       EXISTS (SELECT FROM pg_index o JOIN pg_class oc ON oc.oid = o.indexrelid
-                WHERE NOT (k.indisvalid AND k.indisready) AND o.indrelid = k.indrelid AND o.indexrelid <> k.indexrelid
-                  AND o.indkey = k.indkey AND k.relname ~ '_cc(new|old)[0-9]*$'
-                  AND starts_with(oc.relname, regexp_replace(k.relname, '_cc(new|old)[0-9]*$', ''))) AS has_twin,
-       tn.nspname AS table_schema, tc.relname AS table_name, format('%I.%I', tn.nspname, tc.relname) AS table_title,
-       (SELECT count(*) FROM pg_index o WHERE o.indrelid = k.indrelid) AS siblings,
-       b.relid IS NOT NULL AS building, pg_is_in_recovery() AS standby,
-       pg_has_role(coalesce(main.relowner, k.relowner), 'USAGE')
-           OR pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') {maintain} AS allowed
-  FROM candidates k
-  JOIN pg_namespace n ON n.oid = k.relnamespace
-  JOIN pg_class tc ON tc.oid = k.indrelid
-  JOIN pg_namespace tn ON tn.oid = tc.relnamespace
-  LEFT JOIN pg_class main ON n.nspname = 'pg_toast' AND main.reltoastrelid = k.indrelid
-  LEFT JOIN widths w ON w.indexrelid = k.indexrelid
-  LEFT JOIN building b ON b.relid = k.indrelid
- WHERE coalesce(main.oid, k.indrelid) >= 16384  -- below are the system catalogs, which cannot be rebuilt concurrently
+       CASE WHEN w.distinct_known THEN w.ln_distinct END AS ln_distinct
+  FROM candidates k LEFT JOIN widths w USING (indexrelid)
 """
-# The table that is behind pg_stats is for superusers, and quicker. LATERAL with OFFSET makes the planner, which
-# expects one row of the candidates, look each column up through indexes; else it reads everything for each of them.
-_FROM_TABLE = """
+# The table that is behind pg_stats is for superusers, and quicker: it takes no names. LATERAL with OFFSET makes the planner,
+# which expects one row of the candidates, look each column up through indexes; else it reads everything for each of them.
+_FROM_TABLE = ("""
+    SELECT k.indexrelid, k.indrelid, k.reltuples, k.indkey[a.attnum - 1] AS key, a.attnum, a.attlen
+      FROM candidates k JOIN pg_attribute a ON a.attrelid = k.indexrelid AND a.attnum > 0
+""", """
       LEFT JOIN LATERAL (
             SELECT p.stawidth AS avg_width, p.stanullfrac AS null_frac, p.stadistinct AS n_distinct FROM pg_statistic p
-             WHERE NOT p.stainherit AND p.starelid = CASE WHEN c.key = 0 THEN c.indexrelid ELSE k.indrelid END
+             WHERE NOT p.stainherit AND p.starelid = CASE WHEN c.key = 0 THEN c.indexrelid ELSE c.indrelid END
                AND p.staattnum = CASE WHEN c.key = 0 THEN c.attnum ELSE c.key END OFFSET 0) s ON true
-"""
-_FROM_VIEW = """
+""")
+_FROM_VIEW = ("""
+    SELECT k.indexrelid, k.relname AS index_name, k.reltuples, tc.relname AS table_name, tn.nspname AS schema,
+           inn.nspname AS index_schema, a.attname, k.indkey[a.attnum - 1] AS key, ta.attname AS table_column, a.attlen
+      FROM candidates k JOIN pg_class tc ON tc.oid = k.indrelid JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+      JOIN pg_namespace inn ON inn.oid = k.relnamespace
+      JOIN pg_attribute a ON a.attrelid = k.indexrelid AND a.attnum > 0
+      LEFT JOIN pg_attribute ta ON ta.attrelid = k.indrelid AND ta.attnum = k.indkey[a.attnum - 1] AND k.indkey[a.attnum - 1] > 0
+""", """
       LEFT JOIN LATERAL (
             SELECT p.avg_width, p.null_frac, p.n_distinct FROM pg_stats p
              WHERE NOT p.inherited AND p.schemaname = CASE WHEN c.key = 0 THEN c.index_schema ELSE c.schema END
                AND p.tablename = CASE WHEN c.key = 0 THEN c.index_name ELSE c.table_name END
                AND p.attname = CASE WHEN c.key = 0 THEN c.attname ELSE c.table_column END OFFSET 0) s ON true
+""")
+# The rest, of the few that are worth it.
+_DETAILS = """
+WITH building AS MATERIALIZED (
+    SELECT DISTINCT relid FROM pg_stat_progress_create_index WHERE datname = current_database()
+)
+SELECT i.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, format('%I.%I', n.nspname, k.relname) AS title,
+       coalesce(main.oid, i.indrelid)::bigint AS table_oid, i.indrelid::bigint AS indexed_oid,
+       k.relkind::text = 'I' AS partitioned, i.indisexclusion AS exclusion,
+       EXISTS (SELECT FROM pg_index o JOIN pg_class oc ON oc.oid = o.indexrelid
+                WHERE NOT (i.indisvalid AND i.indisready) AND o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
+                  AND o.indkey = i.indkey AND k.relname ~ '_cc(new|old)[0-9]*$'
+                  AND starts_with(oc.relname, regexp_replace(k.relname, '_cc(new|old)[0-9]*$', ''))) AS has_twin,
+       tn.nspname AS table_schema, tc.relname AS table_name, format('%I.%I', tn.nspname, tc.relname) AS table_title,
+       (SELECT count(*) FROM pg_index o WHERE o.indrelid = i.indrelid) AS siblings,
+       b.relid IS NOT NULL AS building,
+       pg_has_role(coalesce(main.relowner, k.relowner), 'USAGE')
+           OR pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') {maintain} AS allowed
+  FROM pg_index i
+  JOIN pg_class k ON k.oid = i.indexrelid
+  JOIN pg_namespace n ON n.oid = k.relnamespace
+  JOIN pg_class tc ON tc.oid = i.indrelid
+  JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+  LEFT JOIN pg_class main ON n.nspname = 'pg_toast' AND main.reltoastrelid = i.indrelid
+  LEFT JOIN building b ON b.relid = i.indrelid
+ WHERE i.indexrelid IN ({oids})
+   AND coalesce(main.oid, i.indrelid) >= 16384  -- below are the system catalogs, which cannot be rebuilt concurrently
 """
 
 
 @dataclass(frozen=True)
-class Index:
-    """One index that is invalid, or a B-tree of some size.
+class Estimate:
+    """What the catalog says of an index's size, and of the size of a rebuilt one.
 
-    ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``rows`` is
-    pg_class.reltuples of the index, -1 where unknown; ``key_bytes`` the mean width of its columns, None where there are no
-    statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of its
-    columns' distinct values. ``siblings`` counts the indexes of its table, itself among them. ``has_twin``: it is
-    invalid, named as REINDEX CONCURRENTLY names its intermediate copies, and the index that it is a copy of is there.
-    ``measured_percent``: bloat as pgstatindex saw it.
+    ``rows`` is pg_class.reltuples of the index, -1 where unknown; ``key_bytes`` the mean width of its columns, None where there
+    are no statistics; ``null_share`` the share of nulls where it has one column; ``ln_distinct`` the logarithm of the product of
+    its columns' distinct values.
     """
 
     oid: int
-    schema: str
-    name: str
-    title: str
-    table_oid: int = 0
-    indexed_oid: int = 0
     method: str = "btree"
-    partitioned: bool = False
     valid: bool = True
-    exclusion: bool = False
-    is_unique: bool = False
     pages: int = 0
     rows: float = -1
     block: int = 8192
@@ -119,15 +121,6 @@ class Index:
     key_bytes: float | None = None
     null_share: float = 0
     ln_distinct: float | None = None
-    table_schema: str = ""
-    table_name: str = ""
-    table_title: str = ""
-    siblings: int = 0
-    has_twin: bool = False
-    building: bool = False
-    standby: bool = False
-    allowed: bool = True
-    measured_percent: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -170,22 +163,57 @@ class Index:
         return None if needed is None or not self.pages else max(0.0, 100 * (1 - needed / self.pages))
 
 
-def observe_indexes(session: Session, *, min_bytes: int) -> list[Index]:
-    """The invalid indexes, and the B-trees of at least ``min_bytes``, of all tables but the system's own."""
-    # The privilege MAINTAIN came with PostgreSQL 17.
-    maintain = "OR has_table_privilege(coalesce(main.oid, k.indrelid), 'MAINTAIN')" if session.server_version >= 170000 else ""
+@dataclass(frozen=True)
+class Index(Estimate):
+    """One index that is invalid, or a B-tree of some size.
+
+    ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``siblings`` counts the
+    indexes of its table, itself among them. ``has_twin``: it is invalid, named as REINDEX CONCURRENTLY names its intermediate
+    copies, and the index that it is a copy of is there. ``measured_percent``: bloat as pgstatindex saw it.
+    """
+
+    schema: str = ""
+    name: str = ""
+    title: str = ""
+    table_oid: int = 0
+    indexed_oid: int = 0
+    partitioned: bool = False
+    exclusion: bool = False
+    table_schema: str = ""
+    table_name: str = ""
+    table_title: str = ""
+    siblings: int = 0
+    has_twin: bool = False
+    building: bool = False
+    allowed: bool = True
+    measured_percent: float | None = None
+
+
+def observe_indexes(session: Session, *, min_bytes: int, worth: Callable[[Estimate], bool] = lambda estimate: True) -> list[Index]:
+    """The invalid indexes, and the B-trees of at least ``min_bytes``, of all tables but the system's own.
+
+    Of most indexes an estimate says that nothing is to be done: only those that are ``worth`` it are looked at closely.
+    """
     [allowed] = session.fetch("SELECT has_table_privilege('pg_statistic', 'SELECT') AS statistics")
-    statistics = _FROM_TABLE if allowed["statistics"] else _FROM_VIEW
-    query = _INDEXES.replace("{statistics}", statistics.strip()).replace("{maintain}", maintain)
-    query = query.replace("{min_pages}", str(max(1, min_bytes // 8192)))
-    return [Index(**row) for row in session.fetch(query)]
+    columns, statistics = _FROM_TABLE if allowed["statistics"] else _FROM_VIEW
+    query = _ESTIMATES.replace("{columns}", columns.strip()).replace("{statistics}", statistics.strip())
+    rows = session.fetch(query.replace("{min_pages}", str(max(1, min_bytes // 8192))))
+    chosen = {row["oid"]: row for row in rows if worth(Estimate(**row))}
+    if not chosen:
+        return []
+    # The privilege MAINTAIN came with PostgreSQL 17.
+    maintain = "OR has_table_privilege(coalesce(main.oid, i.indrelid), 'MAINTAIN')" if session.server_version >= 170000 else ""
+    details = session.fetch(_DETAILS.replace("{maintain}", maintain).replace("{oids}", ", ".join(map(str, chosen))))
+    return [Index(**chosen[row["oid"]] | row) for row in details]
 
 
-def measure_index(session: Session, schema: str, index: Index) -> float:
-    """Percent of the index that a rebuild would give back, by pgstatindex: it reads the whole index."""
-    [row] = session.fetch("SELECT index_size, leaf_pages, internal_pages, avg_leaf_density FROM {function}(%s::oid::regclass)",
-                          (index.oid,), {"function": (schema, "pgstatindex")})
-    return measured_bloat(row, index)
+def measure_indexes(session: Session, schema: str, indexes: Sequence[Index]) -> dict[int, float]:
+    """Percent of each index that a rebuild would give back, by pgstatindex: it reads the whole index."""
+    known = {index.oid: index for index in indexes}
+    rows = session.fetch("SELECT w.oid::bigint AS oid, s.index_size, s.leaf_pages, s.internal_pages, s.avg_leaf_density "
+                         "FROM unnest(%s::oid[]) AS w (oid) CROSS JOIN LATERAL {function}(w.oid::regclass) AS s",
+                         (list(known),), {"function": (schema, "pgstatindex")})
+    return {row["oid"]: measured_bloat(row, known[row["oid"]]) for row in rows}
 
 
 def measured_bloat(row: dict[str, Any], index: Index) -> float:

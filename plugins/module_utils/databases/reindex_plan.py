@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.quantities import format_size
-from .indexes import Index
+from .indexes import Estimate, Index
 from .policy import percentage, read_policy, size, words
 from .work import Plan, Skip, Work
 
@@ -49,6 +49,11 @@ class ReindexPolicy:
         """Whether a pattern matches its schema.name."""
         return any(fnmatch.fnmatchcase(f"{index.schema}.{index.name}", pattern) for pattern in self.exclude)
 
+    def worth_a_look(self, estimate: Estimate) -> bool:
+        """Whether, of what the catalog tells of its size alone, it could be due or suspicious, or it is invalid."""
+        percent = estimate.bloat_percent(deduplicate=True) if estimate.valid else None
+        return percent is None or self._over(percent, min(self.bloat_percent, self.estimated_percent), estimate)
+
     def suspicious(self, index: Index) -> bool:
         """Whether it is worth measuring: by estimate it is bloated, or nothing can be estimated."""
         if not index.valid or index.method != "btree" or index.partitioned or index.exclusion or self.excludes(index):
@@ -64,7 +69,7 @@ class ReindexPolicy:
             percent, limit = index.bloat_percent(deduplicate=False), self.estimated_percent
         return percent if percent is not None and self._over(percent, limit, index) else None
 
-    def _over(self, percent: float, limit: float, index: Index) -> bool:
+    def _over(self, percent: float, limit: float, index: Estimate) -> bool:
         return percent > limit and percent / 100 * index.bytes >= self.bloat_size
 
 

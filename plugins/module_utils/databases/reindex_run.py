@@ -10,12 +10,14 @@ from dataclasses import replace
 from ..core.clock import Clock
 from ..core.errors import OpsError, Refused, Unreachable
 from ..core.waiting import Deadline
-from .crew import Budget, Crew, Result, set_wait_limits
-from .indexes import Index, measure_index, observe_indexes
+from .budget import Budget, set_wait_limits
+from .crew import Crew, Result
+from .indexes import Index, measure_indexes, observe_indexes
+from .measure import measure
 from .reindex_plan import ReindexPolicy, plan_reindex
 from .report import Maintenance
 from .session import OpenSession, Session
-from .tables import extension_schema
+from .sessions import Sessions
 from .work import Pace, Work
 
 _NO_EXTENSION = ("pgstattuple is not installed in this database: index bloat is an estimate, held against estimated_percent "
@@ -33,19 +35,20 @@ def maintain_indexes(session: Session, open_session: OpenSession, policy: Reinde
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    indexes = observe_indexes(session, min_bytes=policy.bloat_size)
-    if any(index.standby for index in indexes):
+    if session.fetch("SELECT pg_is_in_recovery() AS standby")[0]["standby"]:
         raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
-    indexes, warnings = _measured(session, indexes, policy, deadline)
-    plan = plan_reindex(indexes, policy)
-    if check_mode or not plan.work:
-        return Maintenance(plan, [], warnings, check_mode)
-    tally = Crew(session, open_session, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers)
-    if tally.lost:
-        tally.lost.evidence["done"] = [result.work.relation for result in tally.results if result.status == "done"]
-        raise tally.lost
+    indexes = observe_indexes(session, min_bytes=policy.bloat_size, worth=policy.worth_a_look)
+    with Sessions(session, open_session, budget) as sessions:
+        suspects = [index for index in indexes if policy.suspicious(index)]
+        measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION)
+        indexes = [replace(index, measured_percent=measured.get(index.oid)) for index in indexes]
+        plan = plan_reindex(indexes, policy)
+        if check_mode or not plan.work:
+            return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
+        tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers)
+    tally.raise_if_lost()
     _verify(session, {index.oid: index for index in indexes}, tally.results)
-    return Maintenance(plan, tally.results, [*warnings, *tally.warnings], check_mode)
+    return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
 
 
 def drop_leftovers(session: Session, work: Work) -> str:
@@ -60,26 +63,6 @@ def drop_leftovers(session: Session, work: Work) -> str:
             except OpsError:
                 left.append(index.title)
     return ", ".join(left)
-
-
-def _measured(session: Session, indexes: Sequence[Index], policy: ReindexPolicy,
-              deadline: Deadline) -> tuple[list[Index], list[str]]:
-    """The indexes, those that look bloated measured by pgstatindex where it is installed and time is left."""
-    suspects = [index for index in indexes if policy.suspicious(index)]
-    schema = extension_schema(session, "pgstattuple") if suspects else None
-    warnings = [_NO_EXTENSION] if suspects and schema is None else []
-    measured: dict[int, float] = {}
-    for index in suspects if schema else ():
-        if deadline.passed:
-            warnings.append("The time budget ended while indexes were measured; estimates stand for the rest")
-            break
-        try:
-            measured[index.oid] = measure_index(session, schema, index)
-        except Unreachable:
-            raise
-        except OpsError as error:
-            warnings.append(f"{index.title} was not measured, its estimate stands: {error.message}")
-    return [replace(index, measured_percent=measured[index.oid]) if index.oid in measured else index for index in indexes], warnings
 
 
 def _verify(session: Session, before: dict[int, Index], results: Sequence[Result]) -> None:

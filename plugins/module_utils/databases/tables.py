@@ -170,8 +170,9 @@ def extension_schema(session: Session, extension: str) -> str | None:
     return rows[0]["nspname"] if rows else None
 
 
-def measure_table(session: Session, schema: str, table: Table) -> tuple[float, float]:
-    """Percent of the table that is dead rows, and that is free, by pgstattuple_approx."""
-    [row] = session.fetch("SELECT dead_tuple_percent, approx_free_percent FROM {function}(%s::oid::regclass)", (table.oid,),
-                          {"function": (schema, "pgstattuple_approx")})
-    return row["dead_tuple_percent"], row["approx_free_percent"]
+def measure_tables(session: Session, schema: str, tables: Sequence[Table]) -> dict[int, tuple[float, float]]:
+    """Percent of each table that is dead rows, and that is free, by pgstattuple_approx."""
+    rows = session.fetch("SELECT w.oid::bigint AS oid, s.dead_tuple_percent AS dead, s.approx_free_percent AS free "
+                         "FROM unnest(%s::oid[]) AS w (oid) CROSS JOIN LATERAL {function}(w.oid::regclass) AS s",
+                         ([table.oid for table in tables],), {"function": (schema, "pgstattuple_approx")})
+    return {row["oid"]: (row["dead"], row["free"]) for row in rows}

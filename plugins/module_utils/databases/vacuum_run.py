@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..core.clock import Clock
-from ..core.errors import OpsError, Refused, TimedOut, Unreachable
+from ..core.errors import Refused, TimedOut
 from ..core.waiting import Deadline, wait_until
-from .crew import Budget, Crew, Result, set_wait_limits, sizes
+from .budget import Budget, set_wait_limits
+from .crew import Crew, Result, sizes
+from .measure import measure
 from .report import Maintenance
 from .session import OpenSession, Session
-from .tables import Holder, Table, extension_schema, measure_table, observe_holder, observe_tables
+from .sessions import Sessions
+from .tables import Holder, Table, measure_tables, observe_holder, observe_tables
 from .vacuum_plan import VacuumPolicy, plan_vacuum
 from .work import Pace
 
@@ -34,41 +37,26 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
     tables = observe_tables(session, large=policy.bloat_size)
     if any(table.standby for table in tables):
         raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
-    tables, warnings = _measured(session, tables, policy, deadline)
-    plan = plan_vacuum(tables, policy)
-    holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
-    if holder:
-        plan = plan_vacuum(tables, policy, holder)
-    if check_mode or not plan.work:
-        return Maintenance(plan, [], warnings, check_mode)
-    tally = Crew(session, open_session, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
-    if tally.lost:
-        tally.lost.evidence["done"] = [result.work.relation for result in tally.results if result.status == "done"]
-        raise tally.lost
+    with Sessions(session, open_session, budget) as sessions:
+        measured, warnings = measure(sessions, _suspects(tables, policy), measure_tables, deadline, what="tables")
+        tables = [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables]
+        plan = plan_vacuum(tables, policy)
+        holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
+        if holder:
+            plan = plan_vacuum(tables, policy, holder)
+        if check_mode or not plan.work:
+            return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
+        tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
+    tally.raise_if_lost()
     _verify(session, {table.oid: table for table in tables}, tally.results, policy, clock)
-    return Maintenance(plan, tally.results, [*warnings, *tally.warnings], check_mode)
+    return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
 
 
-def _measured(session: Session, tables: Sequence[Table], policy: VacuumPolicy, deadline: Deadline) -> tuple[list[Table], list[str]]:
-    """The tables, those that look bloated measured by pgstattuple_approx where it is installed and time is left."""
+def _suspects(tables: Sequence[Table], policy: VacuumPolicy) -> list[Table]:
+    """Those that look bloated and are not vacuumed anyway; before its first VACUUM a table's free space cannot be told."""
     suspects = [table for table in tables if policy.seems_bloated(table) and table.last_vacuum]
-    if suspects:
-        due = {work.oid for work in plan_vacuum(suspects, policy).work}
-        suspects = [table for table in suspects if table.oid not in due]
-    schema = extension_schema(session, "pgstattuple") if suspects else None
-    warnings: list[str] = []
-    measured: dict[int, tuple[float, float]] = {}
-    for table in suspects if schema else ():
-        if deadline.passed:
-            warnings.append("The time budget ended while tables were measured; estimates stand for the rest")
-            break
-        try:
-            measured[table.oid] = measure_table(session, schema, table)
-        except Unreachable:
-            raise
-        except OpsError as error:
-            warnings.append(f"{table.title} was not measured, its estimate stands: {error.message}")
-    return [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables], warnings
+    due = {work.oid for work in plan_vacuum(suspects, policy).work} if suspects else ()
+    return [table for table in suspects if table.oid not in due]
 
 
 def _verify(session: Session, before: dict[int, Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:

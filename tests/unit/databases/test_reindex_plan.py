@@ -17,7 +17,8 @@ POLICY = ReindexPolicy.from_options(OPTIONS)
 
 
 def index(name: str = "i", *, oid: int = 1, **facts) -> Index:
-    return Index(oid, "public", name, f"public.{name}", **{"table_oid": 100 + oid, "pages": 1000, "rows": 366000, "key_bytes": 4, **facts})
+    return Index(oid, **{"schema": "public", "name": name, "title": f"public.{name}", "table_oid": 100 + oid, "pages": 1000,
+                         "rows": 366000, "key_bytes": 4, **facts})
 
 
 def test_the_estimate_is_what_create_index_makes():
@@ -43,6 +44,17 @@ def test_an_estimate_is_held_against_its_own_limit_and_a_measurement_wins():
     [work] = plan_reindex([index(rows=180000, measured_percent=51.0)], POLICY).work
     assert work.statement == "REINDEX INDEX CONCURRENTLY {index}" and "51% of its 7.8 MiB is bloat, as measured" in work.reason
     assert plan_reindex([index(rows=0, measured_percent=3.0)], POLICY).work == ()
+
+
+@pytest.mark.parametrize("estimated_percent", [20, 60])
+def test_what_is_not_worth_a_look_is_neither_due_nor_suspicious(estimated_percent):
+    policy = ReindexPolicy.from_options({**OPTIONS, "estimated_percent": estimated_percent})
+    every = [index(rows=rows, deduplicated=many, ln_distinct=math.log(10) if many else None, valid=rows != 1000)
+             for rows in range(0, 366000, 1000) for many in (False, True)] + [index(key_bytes=None), index(rows=-1), index(pages=10)]
+    passed_over = [one for one in every if not policy.worth_a_look(one)]
+    assert passed_over and plan_reindex(passed_over, policy).work == () and not any(map(policy.suspicious, passed_over))
+    assert all(one in passed_over for one in every if one.valid and one.bytes < policy.bloat_size and one.key_bytes)
+    assert all(policy.worth_a_look(one) for one in every if not one.valid or one.key_bytes is None)
 
 
 def test_leftovers_first_then_invalid_ones_then_by_what_is_won_and_one_group_per_table():

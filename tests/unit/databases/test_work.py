@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.crew import Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import Budget
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.work import Pace
 
 MIB = 2**20

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sessions of one run: as many as its budget allows, opened when they are first needed, each used by one thread at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from ..core.errors import OpsError
+from .budget import Budget, set_wait_limits
+from .session import OpenSession, Session
+
+
+class Sessions:
+    """``first`` is open already and stays so; the others are opened here and closed with the context.
+
+    ``budget.connections`` is never exceeded. Where a further session is not to be had, the others carry on: that is told in
+    ``warnings``.
+    """
+
+    def __init__(self, first: Session, open_session: OpenSession, budget: Budget) -> None:
+        self.first = first
+        self.warnings: list[str] = []
+        self.stopping = threading.Event()
+        self._open = open_session
+        self._budget = budget
+        self._others: dict[int, Session] = {}
+        self._refused = False
+        self._running: set[Session] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for session in self._others.values():
+            session.close()
+
+    def share(self, labour: Callable[[Session], None], *, pieces: int) -> None:
+        """Call ``labour`` with each session at once, with no more of them than there are ``pieces`` of work.
+
+        A signal to this process sets ``stopping``, cancels what is `running` and is raised again when all have ended.
+        """
+        size = min(1 if self._refused else self._budget.connections, pieces)
+        if not size:
+            return
+        with ThreadPoolExecutor(max_workers=size, thread_name_prefix="maintenance") as pool:
+            futures = [pool.submit(self._labour, number, labour) for number in range(size)]
+            try:
+                wait(futures)
+            except BaseException:
+                self._stop(futures)
+                raise
+        for future in futures:
+            future.result()
+
+    def _labour(self, number: int, labour: Callable[[Session], None]) -> None:
+        try:
+            session = self._session(number)
+        except OpsError as error:  # the first session carries on alone
+            self._refused = True
+            self.warnings.append(f"Worked with fewer sessions than the connection budget allows: {error.message}")
+            return
+        labour(session)
+
+    def _session(self, number: int) -> Session:
+        if number == 0:
+            return self.first
+        if number not in self._others:
+            self._others[number] = session = self._open()
+            set_wait_limits(session, lock_timeout=self._budget.lock_timeout, statement_timeout=max(self._budget.seconds, 1))
+        return self._others[number]
+
+    def _stop(self, futures: list[Future]) -> None:
+        self.stopping.set()
+        while wait(futures, timeout=0.2).not_done:
+            with self._lock:
+                running = list(self._running)
+            for session in running:
+                with contextlib.suppress(OpsError):
+                    session.cancel()
+
+    @contextlib.contextmanager
+    def running(self, session: Session) -> Iterator[None]:
+        """While this is open, the session's statement is cancelled when the run is told to stop."""
+        with self._lock:
+            self._running.add(session)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(session)
