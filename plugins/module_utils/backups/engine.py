@@ -43,7 +43,8 @@ class Source:
 
 def identity_of(description: Mapping[str, Any]) -> dict[str, Any]:
     """See `Source.identity`; also for the ``source`` of a manifest."""
-    return {key: description[key] for key in ("host", "port", "database", "namespace", "paths", "exclude") if key in description}
+    keys = ("host", "port", "database", "namespace", "paths", "exclude", "collections")
+    return {key: description[key] for key in keys if key in description}
 
 
 @dataclass(frozen=True)
