@@ -53,6 +53,24 @@ class ArchivePolicy:
                 raise InvalidOption(f"exclude: {pattern!r} is no pattern", hint="Write *.tmp, or /srv/app/cache for one path")
 
 
+def checked_paths(paths: Sequence[str], without: Sequence[str]) -> None:
+    """Every path must be there, and be no symbolic link: a link would be archived as the link that it is.
+
+    :raises NotFound: for a path that does not exist
+    :raises InvalidOption: for a path that is a symbolic link, or lies within a repository, which ``without`` names
+    """
+    for path in paths:
+        if os.path.islink(path):
+            raise InvalidOption(f"paths: {path} is a symbolic link, and links are not followed",
+                                hint=f"Name what it points at: {os.path.realpath(path)}")
+        if not os.path.lexists(path):
+            raise NotFound(f"paths: {path} does not exist", hint="Create it, mount it, or take it out of the plan")
+        for repository in without:
+            if Path(os.path.realpath(path)).is_relative_to(repository):
+                raise InvalidOption(f"paths: {path} lies within the repository {repository}",
+                                    hint="Backups are not backed up into themselves: choose another path")
+
+
 class ArchiveEngine:
     """See `engine.Engine`. ``measure`` gives the bytes below a path (`adapters.storage.tree_bytes`)."""
 
@@ -67,20 +85,11 @@ class ArchiveEngine:
         self._repository = repository
 
     def inspect(self) -> Source:
-        """Every path must be there, and be no symbolic link: a link would be archived as the link that it is.
+        """Look at the paths, see `checked_paths`.
 
-        :raises NotFound: for a path that does not exist
-        :raises InvalidOption: for a path that is a symbolic link, or lies within the repository
+        :raises NotFound, InvalidOption: as that
         """
-        for path in self._policy.paths:
-            if os.path.islink(path):
-                raise InvalidOption(f"paths: {path} is a symbolic link, and links are not followed",
-                                    hint=f"Name what it points at: {os.path.realpath(path)}")
-            if not os.path.lexists(path):
-                raise NotFound(f"paths: {path} does not exist", hint="Create it, mount it, or take it out of the plan")
-            if Path(os.path.realpath(path)).is_relative_to(self._repository):
-                raise InvalidOption(f"paths: {path} lies within the repository {self._repository}",
-                                    hint="Backups are not backed up into themselves: choose another path")
+        checked_paths(self._policy.paths, [os.fspath(self._repository)])
         description = {"paths": list(self._policy.paths), "exclude": list(self._policy.exclude)}
         return Source(description, sum(self._measure(path) for path in self._policy.paths))
 
