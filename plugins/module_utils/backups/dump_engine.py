@@ -87,12 +87,15 @@ class Database:
 
 
 class DumpEngine:
-    """See `engine.Engine`. ``closed`` says whether a file is complete (`adapters.storage.nobody_writes`)."""
+    """See `engine.Engine`. ``closed`` says whether a file is complete (`adapters.storage.nobody_writes`); ``take`` reads the
+    fingerprint.
+    """
 
     name = "pg_dump"
 
     def __init__(self, database: Database, programs: Programs, policy: DumpPolicy, clock: Clock,
-                 closed: Callable[[Path], bool]) -> None:
+                 closed: Callable[[Path], bool], take: Callable[..., dict[str, Any]] = take_fingerprint) -> None:
+        self._take = take
         self._database = database
         self._programs = programs
         self._policy = policy
@@ -128,7 +131,7 @@ class DumpEngine:
             folder = staging / "dump" if coded else data
             sealer = _Sealer(folder, data if coded else None, codecs, compress=in_python, encrypt=encrypt,
                              jobs=self._policy.jobs, closed=self._closed)
-            fingerprint = _Fingerprinting(self._database.open_session, self._policy, snapshot, sequences)
+            fingerprint = _Fingerprinting(self._database.open_session, self._policy, snapshot, sequences, self._take)
             with sealer, fingerprint, self._database.environment() as environment:
                 client.dump(folder, environment=environment, snapshot=snapshot, jobs=self._policy.jobs, compression=in_pg_dump,
                             level=self._policy.level, lock_timeout=self._policy.lock_timeout, timeout=self._policy.timeout, sync=not coded,
@@ -175,8 +178,9 @@ class _Fingerprinting:
     """Takes the fingerprint in a thread; leaving the context before it is done cancels its statements."""
 
     def __init__(self, open_session: Callable[[], Session], policy: DumpPolicy, snapshot: str,
-                 sequences: Mapping[str, Any]) -> None:
+                 sequences: Mapping[str, Any], take: Callable[..., dict[str, Any]]) -> None:
         self._open = open_session
+        self._read = take
         self._sessions: list[Session] = []
         self._lock = Lock()
         self._stopped = False
@@ -194,8 +198,8 @@ class _Fingerprinting:
 
     def _take(self, policy: DumpPolicy, snapshot: str, sequences: Mapping[str, Any]) -> None:
         try:
-            self._found = take_fingerprint(self._session, mode=policy.fingerprint, parallel=policy.jobs, snapshot=snapshot,
-                                           sequences=sequences)
+            self._found = self._read(self._session, mode=policy.fingerprint, parallel=policy.jobs, snapshot=snapshot,
+                                     sequences=sequences)
         except BaseException as error:
             self._error = error
 
