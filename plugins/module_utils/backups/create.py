@@ -5,28 +5,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..core.clock import Clock, format_instant
-from ..core.errors import OpsError, StorageFailed
-from ..core.files import private_folder, storage_errors, sync_folder, write_atomically
+from ..core.errors import InvalidOption, OpsError, StorageFailed
+from ..core.files import private_folder, storage_errors, sync_folder
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration, format_size
-from .engine import Engine, Source, identity_of
-from .lease import clear_scratch, lease, remove_tree, scratch_folder
-from .manifest import Manifest
-from .payload import Codecs
-from .repository import Backup, Repository, new_id, read_backup
+from .engine import Engine, Product, Source, identity_of
+from .lease import clear_scratch, scratch_folder
+from .manifest import Manifest, StoredFile
+from .payload import Codecs, for_each
+from .place import Held, Place
+from .repository import DOOMED, MANIFEST, Backup, Repository, new_id, read_backup
 
 
 @dataclass(frozen=True)
 class CreationPolicy:
     """``max_age`` seconds within which a backup need not be made anew (None: always make one); ``min_free`` bytes that must
-    be left on the repository afterwards; ``scratch`` where files are in clear meanwhile (None: in the repository).
+    be left on the repository afterwards; ``scratch`` where files are in clear meanwhile (None: in the repository, which has to be
+    a folder of this host then), and where a backup is gathered that goes elsewhere.
     """
 
     max_age: float | None = None
@@ -80,7 +82,9 @@ def create_backup(repository: Repository, plan: str, engine: Engine, codecs: Cod
     :raises Busy: when another run writes this plan
     :raises OpsError: when no good backup came about: what was written of it is removed, earlier ones are kept
     """
-    folder = repository.plan_folder(plan)
+    repository.plan_place(plan)  # a name that cannot be one is refused before anything is looked at
+    if repository.place.local is None and policy.scratch is None:
+        raise InvalidOption(f"scratch: {repository.folder} is no folder of this host", hint="Name a local folder to gather backups in")
     encrypt = bool(codecs.cipher.recipients)
     source = engine.inspect()
     reason = _due(repository, plan, source, policy, encrypt, clock)
@@ -89,21 +93,30 @@ def create_backup(repository: Repository, plan: str, engine: Engine, codecs: Cod
     if check_mode:
         _check_room(repository, plan, source, policy, encrypt, free_bytes)
         return Creation(True, None, reason, findings=source.findings, diff=source.diff)
-    with lease(folder, clock, purpose="backup"):
+    id = new_id(clock.now())
+    with repository.lease(plan, clock, purpose="backup", writes=id) as held:
         reason = _due(repository, plan, source, policy, encrypt, clock)  # another run may just have made one
         if isinstance(reason, Backup):
             return Creation(False, reason, _why_kept(source), findings=(_told(reason, clock.now()), *source.findings))
         clear_leftovers(repository, plan)
         _check_room(repository, plan, source, policy, encrypt, free_bytes)
-        return replace(_make(repository, plan, engine, codecs, policy, clock, encrypt, reason), diff=source.diff)
+        return replace(_make(repository, plan, id, engine, codecs, policy, clock, encrypt, reason, held), diff=source.diff)
 
 
-def clear_leftovers(repository: Repository, plan: str) -> list[Path]:
-    """Remove what runs that were killed left of unfinished backups; only for the holder of the lease."""
-    left = [folder for folder in repository.copies(plan) if not (folder / "manifest.json").exists()]
-    for folder in left:
-        remove_tree(folder)
-    clear_scratch(repository.folder)
+def clear_leftovers(repository: Repository, plan: str, *, keep: Container[str] = ()) -> list[PurePath]:
+    """Remove what runs that were killed left of unfinished backups; only for the holder of the lease.
+
+    What retention was deleting is left to `prune.prune_plan`, since the engine's own copy may have to go with it; ``keep`` are
+    ids that are about to be completed.
+    """
+    left = []
+    for id in repository.ids(plan):
+        place = repository.plan_place(plan).at(id)
+        if id not in keep and not place.has(MANIFEST) and not place.has(DOOMED):
+            place.clear()
+            left.append(place.address)
+    if repository.place.local is not None:
+        clear_scratch(repository.place.local)
     return left
 
 
@@ -125,48 +138,71 @@ def _check_room(repository: Repository, plan: str, source: Source, policy: Creat
     staged = 0
     if source.stages_coding or (source.stages_encryption and encrypt):
         staged = sum(file.plain_bytes for file in newest.manifest.files) if newest else source.bytes or 0
-    if policy.scratch is None:
+    if policy.scratch is None or repository.place.local is None:  # both lie on one file system
         expected += staged
     elif (free := free_bytes(policy.scratch)) < staged:
         raise _no_room(policy.scratch, staged, free)
-    free = free_bytes(repository.folder)
+    where = repository.place.local or policy.scratch
+    free = free_bytes(where)
     if free < expected + policy.min_free:
-        raise _no_room(repository.folder, expected + policy.min_free, free)
+        raise _no_room(where, expected + policy.min_free, free)
 
 
-def _no_room(folder: Path, needed: int, free: int) -> StorageFailed:
+def _no_room(folder: PurePath, needed: int, free: int) -> StorageFailed:
     return StorageFailed(
         f"{folder} has {format_size(free)} free, and about {format_size(needed)} are needed",
         hint="Nothing was written and earlier backups are kept: free space there, extend the volume, or prune",
         evidence={"path": str(folder), "free_bytes": free, "needed_bytes": needed})
 
 
-def _make(repository: Repository, plan: str, engine: Engine, codecs: Codecs, policy: CreationPolicy, clock: Clock, encrypt: bool,
-          reason: str) -> Creation:
+def _make(repository: Repository, plan: str, id: str, engine: Engine, codecs: Codecs, policy: CreationPolicy, clock: Clock,
+          encrypt: bool, reason: str, held: Held) -> Creation:
     created_at, began = clock.now(), clock.monotonic()
-    id = new_id(created_at)
-    folder = private_folder(repository.plan_folder(plan) / id)
+    place = repository.plan_place(plan).at(id)
     try:
-        with scratch_folder(policy.scratch or repository.folder) as staging:
-            product = engine.produce(folder / "data", staging, codecs, encrypt=encrypt)
-        _settle(folder / "data")
+        product, timings = _produce(place, engine, codecs, policy, clock, encrypt, repository)
         manifest = Manifest(
             id=id, system=repository.system, environment=repository.environment, plan=plan, engine=engine.name,
             created_at=created_at, data_at=product.data_at, files=product.files, source_bytes=product.source_bytes,
             tags=policy.tags, source=product.source, compression=product.compression, fingerprint=product.fingerprint,
             encryption=product.encryption or ({"method": "age", "recipients": list(codecs.cipher.recipients)} if encrypt else None),
             parent=product.parent, native=product.native,
-            tools=product.tools, timings={**product.timings, "total": round(clock.monotonic() - began, 3)})
-        write_atomically(folder / "manifest.json", manifest.to_json())
+            tools=product.tools, timings={**product.timings, **timings, "total": round(clock.monotonic() - began, 3)})
+        held.confirm()
+        place.write(MANIFEST, manifest.to_json())
     except BaseException as error:
-        _discard(folder, error)
+        _discard(place, error)
         raise
-    backup = read_backup(folder)
+    backup = read_backup(place)
     seconds = clock.monotonic() - began
     made = Finding("backup.created", plan, Status.PASS,
                    f"backup {id} of {format_size(backup.manifest.bytes)} was made in {format_duration(seconds)}: {reason}",
                    backup.manifest.bytes, unit="B")
     return Creation(True, backup, reason, seconds, (made, *product.findings))
+
+
+def _produce(place: Place, engine: Engine, codecs: Codecs, policy: CreationPolicy, clock: Clock, encrypt: bool,
+             repository: Repository) -> tuple[Product, dict[str, float]]:
+    """Have the engine write where the backup is to lie; or, where that is no folder of this host, gather it and send it there."""
+    if place.local is not None and repository.place.local is not None:
+        folder = private_folder(place.local)
+        with scratch_folder(policy.scratch or repository.place.local) as staging:
+            product = engine.produce(folder / "data", staging, codecs, encrypt=encrypt)
+        _settle(folder / "data")
+        return product, {}
+    assert policy.scratch is not None  # asked for by `create_backup`
+    with scratch_folder(policy.scratch) as room:
+        data = room / "data"
+        product = engine.produce(data, private_folder(room / "staging"), codecs, encrypt=encrypt)
+        began = clock.monotonic()
+        place.announce([f"data/{file.path}" for file in product.files])
+
+        def send(file: StoredFile) -> None:
+            with storage_errors(data / file.path), (data / file.path).open("rb") as stream:
+                place.put(f"data/{file.path}", stream, file.bytes, file.sha256)
+
+        for_each(product.files, send, jobs=place.parallel)
+        return product, {"send": round(clock.monotonic() - began, 3)}
 
 
 def _settle(data: Path) -> None:
@@ -178,10 +214,10 @@ def _settle(data: Path) -> None:
     sync_folder(data.parent)
 
 
-def _discard(folder: Path, error: BaseException) -> None:
+def _discard(place: Place, error: BaseException) -> None:
     """Remove an unfinished backup; where that fails too, the next run does it, and this one says what it was ended by."""
     try:
-        remove_tree(folder)
+        place.clear()
     except OpsError as second:
         error.add_note(f"{second}; the next run removes it")
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
 from ..core.errors import Damaged
@@ -65,7 +65,7 @@ class Codecs:
 class HashingReader:
     """Counts and hashes what is read through it."""
 
-    def __init__(self, stream: Any, path: Path) -> None:
+    def __init__(self, stream: Any, path: PurePath) -> None:
         self._stream = stream
         self._path = path
         self._hash = hashlib.sha256()
@@ -153,9 +153,8 @@ def load(backup: Backup, file: StoredFile, writer: Any, codecs: Codecs) -> None:
     :raises StorageFailed: when it cannot be read
     :raises OSError: what ``writer`` raised, as it raised it
     """
-    path = backup.data / file.path
-    with _open(path, file) as stream:
-        reader = HashingReader(stream, path)
+    with _open(backup, file) as stream:
+        reader = HashingReader(stream, _path(backup, file))
         try:
             _decode(file, reader, writer, codecs)
         except Damaged as error:
@@ -172,9 +171,8 @@ def checksum(backup: Backup, file: StoredFile) -> None:
     :raises Damaged: when the file is missing, cut, longer or altered; names it and says why
     :raises StorageFailed: when it cannot be read
     """
-    path = backup.data / file.path
-    with _open(path, file) as stream:
-        reader = HashingReader(stream, path)
+    with _open(backup, file) as stream:
+        reader = HashingReader(stream, _path(backup, file))
         reader.drain()
     _check(file, reader)
 
@@ -182,16 +180,17 @@ def checksum(backup: Backup, file: StoredFile) -> None:
 def materialize(backup: Backup, target: str | os.PathLike[str], codecs: Codecs, *, jobs: int = 2) -> Path:
     """The engine's own files: the folder that ``pg_restore`` reads, every stored byte checked on the way.
 
-    Where files are stored just as the engine wrote them, they are checked and the backup's own folder is returned, to be
-    read only and inside ``backup.held()``; else they are decoded into ``target`` (created, 0700), which is returned.
+    Where files are stored just as the engine wrote them, in a folder of this host, they are checked and the backup's own folder
+    is returned, to be read only and inside ``backup.held()``; else they are fetched and decoded into ``target`` (created, 0700),
+    which is returned.
 
     :raises Damaged, AccessDenied, StorageFailed: as `load`
     """
-    coded = any(file.coding for file in backup.manifest.files)
-    folder = private_folder(target) if coded else backup.data
+    fetched = backup.place.local is None or any(file.coding for file in backup.manifest.files)
+    folder = private_folder(target) if fetched else backup.data
 
     def fetch(file: StoredFile) -> None:
-        if not coded:
+        if not fetched:
             checksum(backup, file)
             return
         path = folder / file.plain_path
@@ -266,12 +265,15 @@ def _pump(reader: Any, writer: Any) -> None:
         writer.write(block)
 
 
-def _open(path: Path, file: StoredFile) -> BinaryIO:
-    with storage_errors(path):
-        try:
-            return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
-        except FileNotFoundError as error:
-            raise Damaged(f"{file.path} is missing", hint=_OTHER, evidence={"path": file.path}) from error
+def _path(backup: Backup, file: StoredFile) -> PurePath:
+    return backup.folder / "data" / file.path
+
+
+def _open(backup: Backup, file: StoredFile) -> BinaryIO:
+    try:
+        return backup.place.open(f"data/{file.path}")
+    except FileNotFoundError as error:
+        raise Damaged(f"{file.path} is missing", hint=_OTHER, evidence={"path": file.path}) from error
 
 
 def _check(file: StoredFile, reader: HashingReader) -> None:

@@ -4,20 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ..core.clock import Clock
 from ..core.errors import Busy, InvalidOption, NotFound, OpsError, Refused
-from ..core.files import storage_errors, sync_folder
 from ..core.finding import Finding, Status
 from ..core.quantities import format_size
 from .create import clear_leftovers
-from .lease import lease, remove_tree
-from .repository import Backup, Repository
+from .manifest import Manifest
+from .place import Place
+from .repository import DOOMED, MANIFEST, Backup, Repository
 from .retention import Decision, RetentionPolicy, plan_retention
+
+Eraser = Callable[[Backup], None]
 
 
 @dataclass(frozen=True)
@@ -55,42 +57,77 @@ class Pruned:
 
 
 def prune_plan(repository: Repository, plan: str, policy: RetentionPolicy, brake: Brake, clock: Clock, *,
+               eraser_for: Callable[[str], Eraser | None] = lambda engine: None, archived: Container[str] | None = None,
                check_mode: bool = False) -> Pruned:
-    """Delete what retention does not keep.
+    """Delete what retention does not keep, and finish what a run that was killed had begun to delete.
+
+    ``eraser_for`` an engine gives what deletes a copy from that engine's own repository (`engines.Kit.eraser`). ``archived`` are
+    the ids of which a verified copy is in the second repository; None where there is none.
 
     :raises Refused: when the brake holds; nothing is deleted then
     :raises Busy: when a backup of the plan is being made
     :raises StorageFailed: when something cannot be deleted
     """
     if check_mode:
-        decisions = plan_retention(repository.list(plan), policy, clock.now())
+        decisions = plan_retention(repository.list(plan), policy, clock.now(), archived=archived)
         return _concluded(plan, decisions, brake, clock.now(), would=True)
-    if not repository.plan_folder(plan).is_dir():
+    if plan not in repository.plans:
         return _concluded(plan, [], brake, clock.now(), would=False)
-    with lease(repository.plan_folder(plan), clock, purpose="prune"):
+    with repository.lease(plan, clock, purpose="prune") as held:
+        _finish(repository, plan, eraser_for)
         clear_leftovers(repository, plan)
-        decisions = plan_retention(repository.list(plan), policy, clock.now())
+        decisions = plan_retention(repository.list(plan), policy, clock.now(), archived=archived)
         doomed = [decision for decision in decisions if not decision.keep]
         if why := brake.holds(len(doomed), len(decisions)):
             raise Refused(f"Plan {plan}: {why}", evidence={"would_delete": [decision.backup.id for decision in doomed]},
                           hint="Nothing was deleted. See the list in check mode; if it is what you want, confirm")
-        outcome = [decision if decision.keep else _delete(decision) for decision in decisions]
+        outcome: list[Decision] = []
+        needed: dict[str, str] = {}  # what rests on something, by what it rests on
+        for decision in decisions:  # newest first, so that a link goes only after what rests on it
+            if not decision.keep and decision.backup.id in needed:
+                decision = replace(decision, keep=True, reason=f"in use: {needed[decision.backup.id]} rests on it")
+            if not decision.keep:
+                held.confirm()
+                decision = _delete(decision, eraser_for)
+            if decision.keep and decision.backup.manifest.parent:
+                needed.setdefault(decision.backup.manifest.parent, decision.backup.id)
+            outcome.append(decision)
         return _concluded(plan, outcome, brake, clock.now(), would=False)
 
 
-def _delete(decision: Decision) -> Decision:
+def _delete(decision: Decision, eraser_for: Callable[[str], Eraser | None]) -> Decision:
     backup = decision.backup
+    eraser = eraser_for(backup.engine) if backup.manifest.native else None
     try:
-        with backup.claimed(), storage_errors(backup.folder):
-            (backup.folder / "manifest.json").unlink()
-            sync_folder(backup.folder)
-            remove_tree(backup.folder)
-            sync_folder(backup.folder.parent)
+        with backup.claimed():
+            backup.place.move(MANIFEST, DOOMED)  # from here on it is no backup
+            _erase(backup, eraser)
     except Busy:
         return replace(decision, keep=True, reason="in use: it is being read just now")
     except NotFound:
         return decision
     return decision
+
+
+def _erase(backup: Backup, eraser: Eraser | None) -> None:
+    if eraser and backup.manifest.native:
+        eraser(backup)
+    backup.place.clear()
+
+
+def _finish(repository: Repository, plan: str, eraser_for: Callable[[str], Eraser | None]) -> None:
+    """Delete to the end what a killed run had begun with, the engine's own copy among it."""
+    for id in repository.ids(plan):
+        place: Place = repository.plan_place(plan).at(id)
+        if not place.has(DOOMED):
+            continue
+        try:
+            backup = Backup(place, Manifest.from_json(place.read(DOOMED)))
+        except FileNotFoundError:
+            continue
+        if place.has(MANIFEST):
+            place.remove(MANIFEST)
+        _erase(backup, eraser_for(backup.engine))
 
 
 def _concluded(plan: str, decisions: Sequence[Decision], brake: Brake, now: datetime, *, would: bool) -> Pruned:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups on disk: ``<root>/<system>/<environment>/<plan>/<id>/{data/, manifest.json, verifications/}``.
+"""Backups in their place: ``<root>/<system>/<environment>/<plan>/<id>/{data/, manifest.json, verifications/}``.
 
 No manifest, no backup: the manifest is written last and removed first. A verification is a new small file and never
 rewrites anything; the status is read off those files.
@@ -8,28 +8,31 @@ rewrites anything; the status is read off those files.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from ..core.clock import format_instant, parse_instant
-from ..core.errors import Busy, Damaged, InvalidOption, NotFound, OpsError
-from ..core.files import private_folder, storage_errors, write_atomically
+from ..core.clock import Clock, format_instant, parse_instant
+from ..core.errors import Busy, Damaged, InvalidOption, NotFound
 from ..core.finding import Status
+from .folder import Folder
 from .manifest import Manifest, StoredFile
+from .place import Held, Place
 
 __all__ = ["Backup", "Manifest", "Repository", "StoredFile", "Survey", "new_id", "record_verification"]
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# The files beside data/ and verifications/. What retention is deleting bears its manifest under the second name until it is gone.
+MANIFEST, DOOMED = "manifest.json", "doomed.json"
 KINDS = ("verify", "drill")
 # The words of findings.
 PASSED, FAILED, UNKNOWN = Status.PASS.value, Status.FAIL.value, Status.UNKNOWN.value
@@ -37,14 +40,17 @@ PASSED, FAILED, UNKNOWN = Status.PASS.value, Status.FAIL.value, Status.UNKNOWN.v
 
 @dataclass(frozen=True)
 class Backup:
-    """One finished backup: its folder, its manifest, and what was found out about it since, oldest first.
+    """One finished backup: where it lies, its manifest, and what was found out about it since, oldest first.
 
-    ``verifications`` are the records of `record_verification`.
+    ``place`` may be given as the path of a folder. ``verifications`` are the records of `record_verification`.
     """
 
-    folder: Path
+    place: Place
     manifest: Manifest
     verifications: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", place_of(self.place))
 
     @property
     def id(self) -> str:
@@ -67,9 +73,19 @@ class Backup:
         return self.manifest.created_at
 
     @property
+    def folder(self) -> PurePath:
+        """Where it lies: a Path, or, for one that is in no folder of this host, an address to be shown and compared."""
+        return self.place.address
+
+    @property
     def data(self) -> Path:
-        """The folder of the stored files."""
-        return self.folder / "data"
+        """The folder of the stored files, for a backup that lies in a folder of this host.
+
+        :raises InvalidOption: for any other; read it with `payload.load`
+        """
+        if self.place.local is None:
+            raise InvalidOption(f"{self.folder} is no folder of this host", hint="Fetch the backup first")
+        return self.place.local / "data"
 
     @property
     def status(self) -> str:
@@ -115,7 +131,7 @@ class Backup:
         :raises NotFound: when it was deleted in the meantime
         :raises Busy: when it is being deleted right now
         """
-        with _locked(self.folder / "manifest.json", fcntl.LOCK_SH, self.id):
+        with self._locked(self.place.shared(MANIFEST), "being deleted"):
             yield
 
     @contextmanager
@@ -125,25 +141,24 @@ class Backup:
         :raises NotFound: when it is gone already
         :raises Busy: while somebody reads it
         """
-        with _locked(self.folder / "manifest.json", fcntl.LOCK_EX, self.id):
+        with self._locked(self.place.alone(MANIFEST), "being read"):
+            yield
+
+    @contextmanager
+    def _locked(self, lock: AbstractContextManager[None], word: str) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock)
+            except FileNotFoundError as error:
+                raise NotFound(f"Backup {self.id} was deleted", hint="List the backups again") from error
+            except BlockingIOError as error:
+                raise Busy(f"Backup {self.id} is {word} by another run", hint="Try again when that run has ended") from error
             yield
 
 
-@contextmanager
-def _locked(manifest: Path, how: int, name: str) -> Iterator[None]:
-    try:
-        descriptor = os.open(manifest, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise NotFound(f"Backup {name} was deleted", hint="List the backups again") from error
-    try:
-        try:
-            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            word = "being read" if how == fcntl.LOCK_EX else "being deleted"
-            raise Busy(f"Backup {name} is {word} by another run", hint="Try again when that run has ended") from error
-        yield
-    finally:
-        os.close(descriptor)
+def place_of(where: Place | str | os.PathLike[str]) -> Place:
+    """A path as the place that it is; a place as it is."""
+    return Folder(where) if isinstance(where, str | os.PathLike) else where
 
 
 @dataclass(frozen=True)
@@ -151,55 +166,78 @@ class Survey:
     """What is in a repository: ``backups``, oldest first by id, and for each manifest that cannot be read, why."""
 
     backups: tuple[Backup, ...]
-    unreadable: Mapping[Path, str]
+    unreadable: Mapping[PurePath, str]
 
 
 class Repository:
-    """The backups of one environment of one system.
+    """The backups of one environment of one system, in a folder or in another `place.Place`.
 
     :raises InvalidOption: for a system or environment that cannot be a folder's name
     """
 
-    def __init__(self, root: str | os.PathLike[str], system: str, environment: str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Place | str | os.PathLike[str], system: str, environment: str) -> None:
         self.system = checked_name(system, "system")
         self.environment = checked_name(environment, "environment")
+        self._root = place_of(root)
+        self.place = self._root.at(self.system, self.environment)
 
     @property
-    def folder(self) -> Path:
-        """Where the plans are."""
-        return self.root / self.system / self.environment
+    def root(self) -> PurePath:
+        """Where the backups of all systems are; a Path for a folder of this host."""
+        return self._root.address
+
+    @property
+    def folder(self) -> PurePath:
+        """Where the plans are; a Path for a folder of this host."""
+        return self.place.address
 
     @property
     def plans(self) -> list[str]:
         """The plans that have a folder, by name; none where the repository does not exist."""
-        with storage_errors(self.folder):
-            if not self.folder.is_dir():
-                return []
-            return sorted(entry.name for entry in os.scandir(self.folder)
-                          if entry.is_dir(follow_symlinks=False) and _NAME.fullmatch(entry.name))
+        return [name for name in self.place.folders() if _NAME.fullmatch(name)]
 
-    def plan_folder(self, plan: str) -> Path:
-        """Where a plan's backups are.
+    def plan_place(self, plan: str) -> Place:
+        """The place of a plan's backups.
 
         :raises InvalidOption: for a plan that cannot be a folder's name
         """
-        return self.folder / checked_name(plan, "plan")
+        return self.place.at(checked_name(plan, "plan"))
+
+    def plan_folder(self, plan: str) -> PurePath:
+        """Where a plan's backups are; a Path for a folder of this host.
+
+        :raises InvalidOption: for a plan that cannot be a folder's name
+        """
+        return self.plan_place(plan).address
+
+    def lease(self, plan: str, clock: Clock, *, purpose: str, writes: str | None = None) -> AbstractContextManager[Held]:
+        """The right to write a plan; ``writes`` is the id of the backup that will be made.
+
+        :raises Busy: names who holds it and since when
+        """
+        return self.plan_place(plan).lease(clock, purpose=purpose, writes=writes)
 
     def survey(self, plan: str | None = None) -> Survey:
         """Every backup of a plan, or of all.
 
-        :raises StorageFailed: when folders cannot be read
+        :raises StorageFailed: when the place cannot be read
         """
         backups, unreadable = [], {}
-        for name in self.plans if plan is None else [checked_name(plan, "plan")]:
-            for folder in self.copies(name):
-                try:
-                    backups.append(read_backup(folder))
-                except NotFound:
-                    continue  # unfinished, or deleted meanwhile
-                except Damaged as error:
-                    unreadable[folder] = error.message
+
+        def look(place: Place) -> Backup | str | None:
+            try:
+                return read_backup(place)
+            except NotFound:
+                return None  # unfinished, or deleted meanwhile
+            except Damaged as error:
+                return error.message
+
+        places = [self.plan_place(name).at(id) for name in (self.plans if plan is None else [plan]) for id in self.ids(name)]
+        for place, found in zip(places, _side_by_side(look, places, self.place.parallel), strict=True):
+            if isinstance(found, Backup):
+                backups.append(found)
+            elif found is not None:
+                unreadable[place.address] = found
         return Survey(tuple(sorted(backups, key=lambda backup: backup.id)), unreadable)
 
     def list(self, plan: str | None = None) -> list[Backup]:
@@ -214,19 +252,25 @@ class Repository:
         """
         if _ID.fullmatch(id):
             for plan in self.plans:
-                folder = self.plan_folder(plan) / id
-                if (folder / "manifest.json").exists():
-                    return read_backup(folder)
+                place = self.plan_place(plan).at(id)
+                if place.has(MANIFEST):
+                    return read_backup(place)
         raise NotFound(f"There is no backup {id!r} in {self.folder}", hint="List the backups to see their ids")
 
-    def copies(self, plan: str) -> Sequence[Path]:
-        """The folders of a plan that bear an id, finished or not, by name."""
-        folder = self.plan_folder(plan)
-        with storage_errors(folder):
-            if not folder.is_dir():
-                return []
-            return sorted(Path(entry.path) for entry in os.scandir(folder)
-                          if _ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False))
+    def ids(self, plan: str) -> Sequence[str]:
+        """The names below a plan that are ids, of backups finished or not, in order."""
+        return [name for name in self.plan_place(plan).folders() if _ID.fullmatch(name)]
+
+    def copies(self, plan: str) -> Sequence[PurePath]:
+        """Where the `ids` lie."""
+        return [self.plan_folder(plan) / id for id in self.ids(plan)]
+
+
+def _side_by_side(work: Any, things: Sequence[Any], parallel: int) -> list[Any]:
+    if parallel <= 1 or len(things) <= 1:
+        return [work(one) for one in things]
+    with ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(work, things))
 
 
 def checked_name(name: str, option: str) -> str:
@@ -245,42 +289,39 @@ def new_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def read_backup(folder: Path) -> Backup:
-    """The backup in a folder.
+def read_backup(place: Place) -> Backup:
+    """The backup in a place.
 
     :raises NotFound: where there is no manifest
     :raises Damaged: where the manifest cannot be read, or belongs elsewhere
     """
-    path = folder / "manifest.json"
-    with storage_errors(path):
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError as error:
-            raise NotFound(f"{folder} holds no finished backup", hint="List the backups to see what there is") from error
+    try:
+        text = place.read(MANIFEST)
+    except FileNotFoundError as error:
+        raise NotFound(f"{place.address} holds no finished backup", hint="List the backups to see what there is") from error
     manifest = Manifest.from_json(text)
-    if manifest.id != folder.name or manifest.plan != folder.parent.name:
-        raise Damaged(f"The manifest in {folder} is that of {manifest.plan}/{manifest.id}",
+    if manifest.id != place.address.name or manifest.plan != place.address.parent.name:
+        raise Damaged(f"The manifest in {place.address} is that of {manifest.plan}/{manifest.id}",
                       hint="A folder was copied or renamed by hand: put it back")
-    return Backup(folder, manifest, tuple(_read_verifications(folder / "verifications")))
+    return Backup(place, manifest, tuple(_read_verifications(place.at("verifications"))))
 
 
-def _read_verifications(folder: Path) -> list[dict[str, Any]]:
+def _read_verifications(place: Place) -> list[dict[str, Any]]:
     """In order of their instants. A record that cannot be read says nothing, and so can only lower the status."""
     records = []
-    with storage_errors(folder):
-        if not folder.is_dir():
-            return []
-        for path in sorted(folder.glob("*.json")):
-            try:
-                record = json.loads(path.read_bytes())
-                if record["kind"] in KINDS and record["status"] in (PASSED, FAILED, UNKNOWN):
-                    records.append({**record, "at": format_instant(parse_instant(record["at"]))})
-            except (ValueError, KeyError, TypeError, OpsError, FileNotFoundError):
-                continue
+    for name in place.files():
+        if not name.endswith(".json") or name.startswith("."):
+            continue
+        try:
+            record = json.loads(place.read(name))
+            if record["kind"] in KINDS and record["status"] in (PASSED, FAILED, UNKNOWN):
+                records.append({**record, "at": format_instant(parse_instant(record["at"]))})
+        except (ValueError, KeyError, TypeError, InvalidOption, FileNotFoundError):
+            continue
     return sorted(records, key=lambda record: record["at"])
 
 
-def record_verification(backup: Backup, record: Mapping[str, Any]) -> Path:
+def record_verification(backup: Backup, record: Mapping[str, Any]) -> PurePath:
     """Write what was found out about a backup beside it: one new file, whole or not there; nothing is rewritten.
 
     ``record`` has ``kind`` (``verify`` or ``drill``), ``status`` (``pass``, ``fail``, or ``unknown`` where one could not
@@ -294,7 +335,7 @@ def record_verification(backup: Backup, record: Mapping[str, Any]) -> Path:
         raise InvalidOption(f"A verification of kind {record.get('kind')!r} and status {record.get('status')!r} is none",
                             hint=f"kind is one of {', '.join(KINDS)}; status one of {PASSED}, {FAILED}, {UNKNOWN}")
     at = parse_instant(record["at"])
-    folder = private_folder(backup.folder / "verifications")
-    path = folder / f"{at:%Y%m%dT%H%M%SZ}-{record['kind']}-{secrets.token_hex(3)}.json"
-    write_atomically(path, json.dumps({**record, "at": format_instant(at)}, indent=1, sort_keys=True).encode() + b"\n")
-    return path
+    place = backup.place.at("verifications")
+    name = f"{at:%Y%m%dT%H%M%SZ}-{record['kind']}-{secrets.token_hex(3)}.json"
+    place.write(name, json.dumps({**record, "at": format_instant(at)}, indent=1, sort_keys=True).encode() + b"\n")
+    return place.address / name

@@ -1,10 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which backups may go. A pure plan: it never gives up the last verified or the last proven copy."""
+"""Which backups may go. A pure plan: it never gives up the last verified or the last proven copy, nor what a kept one rests on.
+
+Age is counted back from the newest usable backup of the plan, not from the clock: a clock that runs ahead makes nothing old,
+and a plan whose backups have stopped loses none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,8 +31,9 @@ _COUNTS = ("keep_last", "keep_verified", "keep_proven", *_PERIODS)
 class RetentionPolicy:
     """A backup is kept by any rule that keeps it; what no rule keeps may go.
 
-    ``keep_for`` seconds of age, None for ever; the newest ``keep_last``; the newest ``keep_verified`` and ``keep_proven`` at
-    any age, at least one each; the newest of each of so many days, weeks (ISO 8601), months, years that have one.
+    ``keep_for`` seconds of age, None where age keeps nothing; the newest ``keep_last``; the newest ``keep_verified`` and
+    ``keep_proven`` at any age, at least one each; the newest of each of so many days, weeks (ISO 8601), months, years that have
+    one. With ``archived``, only what has a verified copy in the second repository may go at all.
     """
 
     keep_for: float | None = None
@@ -39,6 +44,7 @@ class RetentionPolicy:
     weekly: int = 0
     monthly: int = 0
     yearly: int = 0
+    archived: bool = False
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> RetentionPolicy:
@@ -46,7 +52,7 @@ class RetentionPolicy:
 
         :raises InvalidOption: for an unknown key, an unreadable or negative value, and a policy that limits nothing
         """
-        known = ("keep_for", *_COUNTS)
+        known = ("keep_for", *_COUNTS, "archived")
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise InvalidOption(f"retention: unknown key {unknown[0]!r}", hint=f"Known are {', '.join(known)}")
@@ -58,6 +64,10 @@ class RetentionPolicy:
             if isinstance(count, bool) or not isinstance(count, int) or count < least:
                 raise InvalidOption(f"retention.{name}: {count!r} will not do", hint=f"Give a whole number, {least} or more")
             values[name] = count
+        if options.get("archived") is not None:
+            if not isinstance(options["archived"], bool):
+                raise InvalidOption(f"retention.archived: {options['archived']!r} will not do", hint="Give true or false")
+            values["archived"] = options["archived"]
         if options.get("keep_for") is not None:
             values["keep_for"] = parse_duration(options["keep_for"], option="retention.keep_for")
         elif not any(options.get(name) is not None for name in ("keep_last", *_PERIODS)):
@@ -75,8 +85,9 @@ class Decision:
     reason: str
 
 
-def plan_retention(backups: Sequence[Backup], policy: RetentionPolicy, now: datetime) -> list[Decision]:
-    """A decision for each backup of one plan, newest first.
+def plan_retention(backups: Sequence[Backup], policy: RetentionPolicy, now: datetime, *,
+                   archived: Container[str] | None = None) -> list[Decision]:
+    """A decision for each backup of one plan, newest first. ``archived`` are the ids with a verified copy in the second repository.
 
     A backup from the future means that a clock is wrong: then all are kept, since ages mean nothing. Failed backups count
     for no rule but age: they are kept no longer than others and never stand for a period.
@@ -85,6 +96,18 @@ def plan_retention(backups: Sequence[Backup], policy: RetentionPolicy, now: date
     ahead = [backup for backup in newest_first if backup.created_at > now]
     if ahead:
         return [Decision(backup, True, f"kept: {ahead[0].id} is from the future, so a clock is wrong") for backup in newest_first]
+    reasons = _reasons(newest_first, policy)
+    if policy.archived:
+        for backup in newest_first:
+            if backup.usable and backup.id not in (archived or ()):
+                reasons.setdefault(backup.id, "there is no verified copy of it in the second repository yet")
+    _keep_links(newest_first, reasons)
+    why = f"older than {format_duration(policy.keep_for)}" if policy.keep_for is not None else "no rule keeps it"
+    return [Decision(backup, backup.id in reasons, reasons.get(backup.id, why)) for backup in newest_first]
+
+
+def _reasons(newest_first: Sequence[Backup], policy: RetentionPolicy) -> dict[str, str]:
+    """Why each is kept that a rule keeps, by id."""
     reasons: dict[str, str] = {}
 
     def keep(chosen: Sequence[Backup], reason: str) -> None:
@@ -94,8 +117,9 @@ def plan_retention(backups: Sequence[Backup], policy: RetentionPolicy, now: date
     usable = [backup for backup in newest_first if backup.usable]
     proven = [backup for backup in usable if backup.proven_at]
     verified = [backup for backup in usable if backup.verified_at]
-    if policy.keep_for is not None:
-        keep([backup for backup in newest_first if (now - backup.created_at).total_seconds() <= policy.keep_for],
+    if policy.keep_for is not None and newest_first:
+        reference = (usable or newest_first)[0].created_at
+        keep([backup for backup in newest_first if (reference - backup.created_at).total_seconds() <= policy.keep_for],
              f"younger than {format_duration(policy.keep_for)}")
     keep(usable[:policy.keep_last], f"one of the last {policy.keep_last}")
     keep(verified[:policy.keep_verified], f"one of the last {policy.keep_verified} verified")
@@ -107,5 +131,16 @@ def plan_retention(backups: Sequence[Backup], policy: RetentionPolicy, now: date
         keep(list(standing.values())[:getattr(policy, word)], f"the {word} one of {getattr(policy, word)}")
     if not usable:
         keep(newest_first[:1], "the only kind left: no backup of the plan is usable")
-    why = f"older than {format_duration(policy.keep_for)}" if policy.keep_for is not None else "no rule keeps it"
-    return [Decision(backup, backup.id in reasons, reasons.get(backup.id, why)) for backup in newest_first]
+    return reasons
+
+
+def _keep_links(newest_first: Sequence[Backup], reasons: dict[str, str]) -> None:
+    """Whatever a kept backup rests on is kept too, down to the full one."""
+    parents = {backup.id: backup.manifest.parent for backup in newest_first}
+    for backup in newest_first:
+        if backup.id not in reasons:
+            continue
+        child, parent = backup.id, parents[backup.id]
+        while parent in parents and parent not in reasons:
+            reasons[parent] = f"{child} rests on it"
+            child, parent = parent, parents[parent]
