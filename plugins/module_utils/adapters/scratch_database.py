@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock
 from ..core.errors import AccessDenied, InvalidOption, OpsError
 from ..core.waiting import Deadline
-from .command import Commands, failure
-from .postgres import PostgresSession, PostgresTarget, StatementFailed, connect
+from .command import Commands
+from .pg_restore import Restored, create_database, restore_into
+from .postgres import PostgresSession, PostgresTarget, connect
 from .postgres_server import Installation, PostgresServer, installation_for, server_account
 
 DATABASE = "drill"
@@ -27,19 +26,6 @@ _SETTINGS = {
     "archive_mode": "off", "autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "jit": "off",
     "shared_buffers": "256MB", "maintenance_work_mem": "256MB", "max_locks_per_transaction": "1024", "log_min_messages": "fatal",
 }
-_ERROR = re.compile(r"^pg_restore: error: (.*)$", re.MULTILINE)
-_IGNORED = re.compile(r"errors ignored on restore: (\d+)")
-# Counted by pg_restore like any other error, but no matter of the dump's.
-_HOST = re.compile("No space left on device|Disk quota exceeded|server closed the connection")
-_KEPT_ERRORS = 50
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What pg_restore said: ``errors`` are its messages (the first 50), ``error_count`` how many there were."""
-
-    error_count: int
-    errors: tuple[str, ...]
 
 
 class ScratchDatabase:
@@ -108,48 +94,15 @@ class ScratchDatabase:
         ``locale`` is ``database`` of a fingerprint; empty where there is none.
         """
         with self.session(database="postgres") as session:
-            wanted = self._locale_clauses(locale)
-            encoding = re.sub(r"[^A-Za-z0-9_]", "", str(locale.get("encoding") or "UTF8"))
-            begin, names = f"CREATE DATABASE {{database}} TEMPLATE template0 ENCODING '{encoding}'", {"database": DATABASE}
-            try:
-                session.run(f"{begin} {wanted}", names=names)
-                return []
-            except StatementFailed as error:
-                if not wanted:
-                    raise
-                session.run(f"{begin} LC_COLLATE 'C' LC_CTYPE 'C'", names=names)
-                return [f"This host lacks the source's locale, the drill used C: {error.message}"]
-
-    def _locale_clauses(self, locale: Mapping[str, Any]) -> str:
-        def quoted(text: object) -> str:
-            return "'" + str(text).replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
-
-        if not locale.get("collate"):
-            return ""
-        clauses = f"LC_COLLATE {quoted(locale['collate'])} LC_CTYPE {quoted(locale['ctype'])}"
-        if locale.get("provider") == "i" and self.installation.major >= 15:
-            clauses += f" LOCALE_PROVIDER icu ICU_LOCALE {quoted(locale['locale'])}"
-        if locale.get("provider") == "b" and self.installation.major >= 17:
-            clauses += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {quoted(locale['locale'])}"
-        return clauses
+            return create_database(session, DATABASE, locale)
 
     def restore(self, dump: Path, *, jobs: int, deadline: Deadline) -> Restored:
-        """pg_restore of a directory archive. Roles, grants, tablespaces and subscriptions are the old cluster's, not the
-        database's: they are left out. Errors are counted, not fatal: what they mean is judged by what arrived.
+        """See `pg_restore.restore_into`; owners and grants are the old cluster's and are left out.
 
-        :raises CommandFailed: when pg_restore gave up
-        :raises TimedOut: after the deadline
+        :raises OpsError: as `restore_into`
         """
-        argv = [self.client.program("pg_restore"), f"--jobs={jobs}", "--no-owner", "--no-privileges", "--no-tablespaces",
-                "--no-subscriptions", "--no-password", f"--dbname={DATABASE}", str(dump)]
-        with self._target(DATABASE).client_environment() as environment:
-            done = self._commands.run(argv, timeout=max(1.0, deadline.left), env=environment, check=False)
-        ignored = _IGNORED.search(done.stderr)
-        if done.returncode != 0 and (not ignored or _HOST.search(done.stderr)):
-            raise failure(done)
-        # pg_restore counts an error in a parallel worker twice and tells it once: what it tells is counted here.
-        errors = _ERROR.findall(done.stderr)
-        return Restored(len(errors) or int(ignored[1] if ignored else 0), tuple(errors[:_KEPT_ERRORS]))
+        return restore_into(self._commands, self.client.program("pg_restore"), self._target(DATABASE), dump, jobs=jobs,
+                            deadline=deadline)
 
     def session(self, *, database: str = DATABASE, statement_timeout: float | None = None) -> PostgresSession:
         """A session of the scratch server's superuser.

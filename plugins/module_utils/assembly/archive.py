@@ -21,7 +21,9 @@ from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
 from ..recovery.files import FilesDrill
+from ..recovery.folder_target import FolderDestination
 from ..recovery.policy import DrillPolicy
+from ..recovery.restore import Restoration
 
 
 class ArchiveKit:
@@ -48,6 +50,17 @@ class ArchiveKit:
         return lambda folder: FilesDrill(
             backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target), folder,
             jobs=request["jobs"], deadline=deadline)
+
+    def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
+        """Unpacked into a folder, and compared as in a drill."""
+        if not request["path"]:
+            raise InvalidOption(f"Backup {backup.id} holds files, and no path was named", hint="Name the folder to restore to")
+        commands = Commands()
+        tar = Tar(commands)
+        return Restoration(
+            FolderDestination(request["path"], repository.root, request.clock, storage.free_bytes),
+            lambda folder: FilesDrill(backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target),
+                                      folder, jobs=request["jobs"], deadline=deadline))
 
     def eraser(self, request: Request) -> None:
         """Everything lies in our repository."""

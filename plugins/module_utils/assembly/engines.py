@@ -16,11 +16,12 @@ from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.repository import Backup, Repository
 from ..core.edge import Request
-from ..core.errors import NotFound
+from ..core.errors import InvalidOption, NotFound
 from ..core.options import OptionGroup
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
 from ..recovery.policy import DrillPolicy
+from ..recovery.restore import Restoration
 from .archive import ArchiveKit
 from .pg_dump import PgDumpKit
 
@@ -53,6 +54,19 @@ class Kit(Protocol):
         """
 
 
+class RestoringKit(Kit, Protocol):
+    """A kit whose engine's backups can be restored for good, by the module `backup_restore`."""
+
+    def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
+        """Where to, and what does it; programs and options are looked at here, before anything is begun.
+
+        ``request`` has, beside what every kit's has, ``path``, ``target_database``, ``owners``, ``scratch_dir`` and the options of
+        `adapters.postgres`.
+
+        :raises OpsError: where something is missing
+        """
+
+
 KITS: dict[str, Kit] = {"pg_dump": PgDumpKit(), "archive": ArchiveKit()}
 
 # What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
@@ -69,3 +83,17 @@ def kit_for(engine: str) -> Kit:
         raise NotFound(f"There is no engine {engine!r}",
                        hint=f"Known are {', '.join(sorted(KITS))}; a newer version of evenkeel.ops may have it")
     return KITS[engine]
+
+
+def restoring_kit_for(engine: str) -> RestoringKit:
+    """The kit of an engine, where it restores for good.
+
+    :raises NotFound: where this version has none of that name
+    :raises InvalidOption: where its backups are not restored by `backup_restore`
+    """
+    kit = kit_for(engine)
+    if not hasattr(kit, "restore"):
+        able = ", ".join(sorted(name for name, one in KITS.items() if hasattr(one, "restore")))
+        raise InvalidOption(f"Backups of the engine {engine} are not restored by this module",
+                            hint=f"It restores those of {able}; see docs/recovery.md for this engine's own way")
+    return kit

@@ -10,16 +10,20 @@ from pathlib import Path
 from ..adapters import pg_dump, postgres, storage
 from ..adapters.command import Commands
 from ..adapters.scratch_database import ScratchDatabase
+from ..adapters.target_database import TargetDatabase
 from ..backups.dump_engine import Database, DumpEngine, DumpPolicy, DumpReader
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.repository import Backup, Repository
 from ..core.edge import Request
+from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..recovery.database import DatabaseDrill, source_of
+from ..recovery.database_target import DatabaseDestination
 from ..recovery.drill import Subject
 from ..recovery.policy import DrillPolicy
+from ..recovery.restore import Restoration
 
 
 class PgDumpKit:
@@ -48,6 +52,19 @@ class PgDumpKit:
                                    folders=_folders(request))
         database.check_folder(request["scratch_dir"])
         return lambda folder: DatabaseDrill(backup, codecs, database, policy, folder, jobs=request["jobs"], deadline=deadline)
+
+    def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
+        """Into a server that is there, and compared as in a drill."""
+        if not request["target_database"]:
+            raise InvalidOption(f"Backup {backup.id} is of a database, and no target_database was named",
+                                hint="Name the database to make, and the server with login_host")
+        _source_major, archive_major = source_of(backup)
+        target = TargetDatabase(Commands(), postgres.PostgresTarget.from_options(request.options), request["target_database"],
+                                archive_major=archive_major, owners=request["owners"], folders=_folders(request))
+        return Restoration(
+            DatabaseDestination(target, Path(request["scratch_dir"]), deadline),
+            lambda folder: DatabaseDrill(backup, codecs, target, DrillPolicy(amcheck=False), folder, jobs=request["jobs"],
+                                         deadline=deadline))
 
     def eraser(self, request: Request) -> None:
         """Everything lies in our repository."""
