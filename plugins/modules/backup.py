@@ -95,6 +95,7 @@ options:
     description:
       - Folder for what is in clear before it is compressed or encrypted by this module.
       - By default a private folder in the repository. Name a local one where the repository is not to see clear text.
+      - A backup that goes into a bucket is gathered here, by default below C(/var/tmp), and has to fit.
     type: path
   bin_dir:
     description: Folder with pg_dump and pg_restore to be used before those that are found.
@@ -173,11 +174,9 @@ summary:
   type: str
 """
 
-from pathlib import Path
-
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres, storage
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
-from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, writing_codecs
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, scratch_for, writing_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import CreationPolicy, create_backup, describe
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
@@ -210,7 +209,7 @@ def run(request: Request) -> Outcome:
     policy = CreationPolicy(
         max_age=None if request["max_age"] is None else parse_duration(request["max_age"], option="max_age"),
         min_free=parse_size(request["min_free"], option="min_free"), tags=tuple(request["tags"]),
-        scratch=Path(request["scratch"]) if request["scratch"] else None)
+        scratch=scratch_for(request, repository))
     codecs = writing_codecs(request["recipients"], level=request["compression_level"], threads=request["jobs"])
     engine = engines.kit_for(request["engine"]).engine(request, repository)
     creation = create_backup(repository, request["plan"], engine, codecs, policy, request.clock,

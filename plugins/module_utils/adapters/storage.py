@@ -12,6 +12,7 @@ from pathlib import Path
 from ..core.errors import StorageFailed
 from ..core.files import storage_errors
 from ..core.options import OptionGroup
+from .object_store import SUBOPTIONS
 
 OPTIONS = OptionGroup(
     fragment="repository",
@@ -20,6 +21,7 @@ OPTIONS = OptionGroup(
         "system": {"type": "str", "default": "unnamed"},
         "environment": {"type": "str", "default": "unnamed"},
         "require_mount": {"type": "bool", "default": False},
+        "s3": {"type": "dict", "options": SUBOPTIONS},
     },
 )
 

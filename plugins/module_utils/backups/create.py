@@ -195,7 +195,7 @@ def _produce(place: Place, engine: Engine, codecs: Codecs, policy: CreationPolic
         data = room / "data"
         product = engine.produce(data, private_folder(room / "staging"), codecs, encrypt=encrypt)
         began = clock.monotonic()
-        place.announce([f"data/{file.path}" for file in product.files])
+        place.announce({f"data/{file.path}": file.bytes for file in product.files})
 
         def send(file: StoredFile) -> None:
             with storage_errors(data / file.path), (data / file.path).open("rb") as stream:

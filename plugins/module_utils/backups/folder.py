@@ -7,7 +7,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -122,7 +122,7 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):
                 return False
 
-    def announce(self, names: Sequence[str]) -> None:
+    def announce(self, sizes: Mapping[str, int]) -> None:
         """Nothing here is hidden from a list."""
 
     def move(self, name: str, to: str) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
@@ -65,8 +65,8 @@ class Place(Protocol):
     def holds(self, name: str, size: int, sha256: str) -> bool:
         """Whether the file is there, whole: read again where that is the only way to know."""
 
-    def announce(self, names: Sequence[str]) -> None:
-        """What is about to be put here, so that whoever clears up after a kill knows of halves that no list shows."""
+    def announce(self, sizes: Mapping[str, int]) -> None:
+        """What is about to be put here, by name, so that whoever clears up after a kill knows of halves that no list shows."""
 
     def move(self, name: str, to: str) -> None:
         """Give a small file another name; a run that ends in between leaves both, or the old one."""
