@@ -30,7 +30,7 @@ options:
   engine:
     description: What makes the backup.
     type: str
-    choices: [pg_dump, archive]
+    choices: [pg_dump, archive, restic, configuration]
     required: true
   max_age:
     description:
@@ -110,6 +110,8 @@ seealso:
   - module: evenkeel.ops.backup_prune
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.configuration
+  - evenkeel.ops.restic
   - evenkeel.ops.postgres
   - evenkeel.ops.attributes
 """

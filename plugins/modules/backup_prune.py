@@ -39,6 +39,8 @@ options:
     default: false
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.configuration
+  - evenkeel.ops.restic
   - evenkeel.ops.attributes
 """
 

@@ -92,6 +92,8 @@ seealso:
   - module: evenkeel.ops.restore_drill
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.configuration
+  - evenkeel.ops.restic
   - evenkeel.ops.postgres
   - evenkeel.ops.attributes
 """

@@ -54,6 +54,8 @@ requirements:
   - pg_restore of the major version that made the dump, or newer
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.configuration
+  - evenkeel.ops.restic
   - evenkeel.ops.attributes
 """
 

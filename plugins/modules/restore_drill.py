@@ -102,6 +102,8 @@ seealso:
   - module: evenkeel.ops.backup_verify
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.configuration
+  - evenkeel.ops.restic
   - evenkeel.ops.attributes
 """
 

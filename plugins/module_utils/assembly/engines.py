@@ -12,18 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ..adapters import git, restic
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.repository import Backup, Repository
 from ..core.edge import Request
 from ..core.errors import InvalidOption, NotFound
-from ..core.options import OptionGroup
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
 from ..recovery.policy import DrillPolicy
 from ..recovery.restore import Restoration
 from .archive import ArchiveKit
+from .configuration import ConfigurationKit
 from .pg_dump import PgDumpKit
+from .restic import ResticKit
 
 
 class Kit(Protocol):
@@ -67,11 +69,11 @@ class RestoringKit(Kit, Protocol):
         """
 
 
-KITS: dict[str, Kit] = {"pg_dump": PgDumpKit(), "archive": ArchiveKit()}
+KITS: dict[str, Kit] = {"pg_dump": PgDumpKit(), "archive": ArchiveKit(), "restic": ResticKit(), "configuration": ConfigurationKit()}
 
 # What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
 # that calls a kit takes them.
-OPTIONS = OptionGroup()
+OPTIONS = restic.OPTIONS + git.OPTIONS
 
 
 def kit_for(engine: str) -> Kit:
