@@ -17,6 +17,8 @@ from .policy import Assertion, DrillPolicy
 _OTHER_SERVER = re.compile(r'unrecognized configuration parameter "')  # pg_dump of a newer major sets what is unknown here
 _OTHER_CLUSTER = re.compile(r'role "[^"]*" does not exist')  # roles are not part of a database's dump
 _NAMED = 10
+# What a backup is made of, by the kinds of differences.
+_MEMBERS = ("table", "file", "collection", "model", "model file")
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Comparison:
 
     @property
     def names(self) -> list[str]:
-        """The tables or files that are not the same."""
+        """The tables, files, collections or models that are not the same."""
         return list(dict.fromkeys(one.name for one in self.differences
-                                  if one.verdict == "different" and one.kind in ("table", "file")))
+                                  if one.verdict == "different" and one.kind in _MEMBERS))
 
     @property
     def proves(self) -> bool:
