@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a drill of a physical backup recovers to, by the options of the module that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.edge import Request
+from ..recovery.recovery_point import RecoveryPoint, random_point
+
+
+def chosen_point(request: Request, segments: Callable[[], Sequence[str]], lsn_stop: str,
+                 segment_bytes: int) -> tuple[RecoveryPoint, dict[str, Any]]:
+    """The newest point, or a random one between the copy and the end of its log; with what is to be recorded of the choice."""
+    if request.options.get("point") != "random":
+        return RecoveryPoint(), {"point": "newest"}
+    seed = request.options.get("seed")
+    if seed is None:
+        seed = int(request.clock.now().timestamp())
+    return random_point(seed, segments(), lsn_stop, segment_bytes), {"point": "random", "seed": seed}
