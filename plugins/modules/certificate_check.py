@@ -103,7 +103,7 @@ options:
     type: int
     default: 50
 requirements:
-  - cryptography >= 42
+  - cryptography >= 42, for files, and for endpoints whose certificates are not trusted or not of the usual forms
   - pyOpenSSL >= 24.0, for chains that are not simply in order, and for files
   - service-identity >= 23.1, for host names that are not simply equal
 extends_documentation_fragment:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Certificates and keys, read with cryptography; names, compared by service-identity; trust, judged by OpenSSL.
 
-The libraries are imported when first needed: cryptography, a tenth of a second, while handshakes are under way, and
-pyOpenSSL and service-identity not at all for a run over healthy endpoints.
+The libraries are imported when first needed, each a tenth of a second: not at all for a run over endpoints whose
+certificates are in order and of the usual forms (`x509_plain`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
+from . import x509_plain
 from .trust import path_fault
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class X509:
             raise Damaged("it holds no private key that can be read", hint="Name the file that has the private key, PEM or DER")
         return half
 
-    def describe(self, der: bytes) -> dict[str, Any]:
-        """Facts of a certificate.
+    def describe(self, der: bytes, *, accepted: bool = False) -> dict[str, Any]:
+        """Facts of a certificate; ``accepted`` says that OpenSSL has just accepted it, so that it need not be doubted.
 
         ``subject`` and ``issuer`` (RFC 4514), ``not_before`` and ``not_after`` (aware, UTC), ``key_kind`` (RSA, DSA, EC,
         Ed25519, …), ``key_bits`` (None where unknown), ``key`` (SPKI, DER), ``signature`` (name of the hash, or ed25519,
@@ -84,8 +85,7 @@ class X509:
 
         :raises Damaged: when it cannot be parsed
         """
-        _require()
-        return dict(_described(der))
+        return dict((_accepted if accepted else _described)(der))
 
     def covers(self, der: bytes, host: str) -> bool:
         """Whether the certificate is valid for a host name (A-labels) or an address, by its subjectAltName (RFC 9525).
@@ -208,7 +208,16 @@ def _spki(key: Any) -> bytes:
 
 
 @lru_cache(maxsize=4096)
+def _accepted(der: bytes) -> dict[str, Any]:
+    try:
+        return x509_plain.describe(der)
+    except x509_plain.Declined:
+        return _described(der)
+
+
+@lru_cache(maxsize=4096)
 def _loaded(der: bytes) -> Any:
+    _require()
     try:
         return x509.load_der_x509_certificate(der)
     except ValueError as error:

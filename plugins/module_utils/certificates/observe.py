@@ -27,7 +27,7 @@ class Reader(Protocol):
 
     def read(self, path: str, *, format: str, password: str | None) -> tuple[list[bytes], bytes | None]: ...
     def public_half(self, path: str, *, password: str | None) -> bytes: ...
-    def describe(self, der: bytes) -> dict[str, Any]: ...
+    def describe(self, der: bytes, *, accepted: bool = False) -> dict[str, Any]: ...
     def covers(self, der: bytes, host: str) -> bool: ...
     def chain_fault(self, chain: Sequence[bytes], *, ca_cert: str | None, now: datetime) -> tuple[str, str]: ...
     def issuers(self, chain: Sequence[bytes]) -> set[int]: ...
@@ -71,7 +71,7 @@ def observe(sources: Iterable[Source], reader: Reader, prober: Prober, clock: Cl
 
     What cannot be looked at is an observation with a ``problem``, never a gap.
 
-    :raises LibraryMissing: since no certificate at all can be looked at then
+    :raises LibraryMissing: where a certificate needs a library that is not installed; a fault of this host, not of one source
     """
     sources = list(sources)
     endpoints = [source for source in sources if source.host is not None]
@@ -144,7 +144,7 @@ class _Observer:
                 return served.fault[1], ""  # OpenSSL saw in the handshake what offline validation does not look at
             return word, at
 
-        return self._facts(source, source.subject, chain, {0}, fault, key=None, protocol=served.protocol,
+        return self._facts(source, source.subject, chain, {0}, fault, key=None, accepted=served.trusted, protocol=served.protocol,
                            older_protocol=look.older, older_problem=look.older_problem)
 
     def file(self, source: Source, path: str, subject: str, *, optional: bool = False) -> Observation:
@@ -194,14 +194,15 @@ class _Observer:
                 "Correct the path or patterns, or set recursive; an empty folder is never a pass"))
 
     def _facts(self, source: Source, subject: str, chain: list[bytes], ends: set[int], fault: Any, *, key: bytes | None,
-               **more: Any) -> Observation:
+               accepted: bool = False, **more: Any) -> Observation:
         try:
-            certificates = tuple(Certificate(**self.reader.describe(der)) for der in chain)
+            certificates = tuple(Certificate(**self.reader.describe(der, accepted=accepted)) for der in chain)
             asked = bool(source.hosts or source.key_file or source.host)
             # A root that nobody asked to be a server's certificate is an authority, whatever else the file holds.
             leaves = tuple(end for end in sorted(ends) if asked or not certificates[end].root or certificates[end].names)
             faults = tuple((leaf, *fault(leaf)) for leaf in leaves) if source.policy.verify_chain else ()
-            uncovered = tuple(host for host in source.hosts if not any(self.reader.covers(chain[leaf], host) for leaf in leaves)) \
+            uncovered = tuple(host for host in source.hosts if not any(
+                host in certificates[leaf].names or self.reader.covers(chain[leaf], host) for leaf in leaves)) \
                 if source.policy.verify_host else ()
         except LibraryMissing:
             raise
