@@ -30,7 +30,7 @@ options:
   engine:
     description: What makes the backup.
     type: str
-    choices: [pg_dump, archive, restic, configuration]
+    choices: [pg_dump, pgbackrest, pg_basebackup, archive, restic, configuration, vector_store, model_registry]
     required: true
   max_age:
     description:
@@ -110,9 +110,13 @@ seealso:
   - module: evenkeel.ops.backup_prune
 extends_documentation_fragment:
   - evenkeel.ops.repository
-  - evenkeel.ops.configuration
+  - evenkeel.ops.pgbackrest
+  - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
+  - evenkeel.ops.configuration
   - evenkeel.ops.postgres
+  - evenkeel.ops.vector_store
+  - evenkeel.ops.model_registry
   - evenkeel.ops.attributes
 """
 

@@ -92,9 +92,13 @@ seealso:
   - module: evenkeel.ops.restore_drill
 extends_documentation_fragment:
   - evenkeel.ops.repository
-  - evenkeel.ops.configuration
+  - evenkeel.ops.pgbackrest
+  - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
+  - evenkeel.ops.configuration
   - evenkeel.ops.postgres
+  - evenkeel.ops.vector_store
+  - evenkeel.ops.model_registry
   - evenkeel.ops.attributes
 """
 

@@ -54,8 +54,12 @@ requirements:
   - pg_restore of the major version that made the dump, or newer
 extends_documentation_fragment:
   - evenkeel.ops.repository
-  - evenkeel.ops.configuration
+  - evenkeel.ops.pgbackrest
+  - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
+  - evenkeel.ops.configuration
+  - evenkeel.ops.vector_store
+  - evenkeel.ops.model_registry
   - evenkeel.ops.attributes
 """
 

@@ -102,8 +102,12 @@ seealso:
   - module: evenkeel.ops.backup_verify
 extends_documentation_fragment:
   - evenkeel.ops.repository
-  - evenkeel.ops.configuration
+  - evenkeel.ops.pgbackrest
+  - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
+  - evenkeel.ops.configuration
+  - evenkeel.ops.vector_store
+  - evenkeel.ops.model_registry
   - evenkeel.ops.attributes
 """
 
