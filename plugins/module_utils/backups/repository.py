@@ -33,7 +33,7 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # The files beside data/ and verifications/. What retention is deleting bears its manifest under the second name until it is gone.
 MANIFEST, DOOMED = "manifest.json", "doomed.json"
-KINDS = ("verify", "drill")
+KINDS = ("verify", "drill", "sample")
 # The words of findings.
 PASSED, FAILED, UNKNOWN = Status.PASS.value, Status.FAIL.value, Status.UNKNOWN.value
 
@@ -324,8 +324,9 @@ def _read_verifications(place: Place) -> list[dict[str, Any]]:
 def record_verification(backup: Backup, record: Mapping[str, Any]) -> PurePath:
     """Write what was found out about a backup beside it: one new file, whole or not there; nothing is rewritten.
 
-    ``record`` has ``kind`` (``verify`` or ``drill``), ``status`` (``pass``, ``fail``, or ``unknown`` where one could not
-    look) and ``at`` (an instant as text); what else it has (``message``, ``seconds``, phases …) is kept as it is.
+    ``record`` has ``kind`` (``verify``, ``drill``, or ``sample`` for some of the files), ``status`` (``pass``, ``fail``, or
+    ``unknown`` where one could not look) and ``at`` (an instant as text); what else it has (``message``, ``seconds``, phases …) is
+    kept as it is.
     ``backup`` itself is a value and stays as it was: read it again to see the new status.
 
     :raises InvalidOption: for a record without these

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verification: every stored byte is read again, and the engine's own program reads the whole of it."""
+"""Verification: every stored byte is read again, and the engine's own program reads the whole of it; later, samples of it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ..core.clock import Clock, format_instant
 from ..core.errors import Busy, Damaged, NotFound, OpsError
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration, format_size
+from .coverage import WHOLE, Unit, seen_whole_at
 from .engine import Reader
 from .lease import scratch_folder
 from .payload import Codecs, checksum, for_each
 from .repository import FAILED, PASSED, UNKNOWN, Backup, record_verification
 
-FULL, HASHES = "full", "hashes"
+FULL, HASHES, SAMPLE = "full", "hashes", "sample"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How it ended: ``status`` as in `record_verification`; ``depth`` is ``full``, ``hashes`` where no key was at hand, or what
-    the engine's reader says where it looked at less.
+    """How it ended: ``status`` as in `record_verification`; ``depth`` is ``full``, ``hashes`` where no key was at hand,
+    ``sample`` where ``files`` were read again and the rest was not, or what the engine's reader says where it looked at less.
     """
 
     backup: Backup
@@ -35,11 +36,13 @@ class Verification:
     message: str
     hint: str = ""
     evidence: Mapping[str, Any] | None = None
+    files: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The shape of ``verifications`` in docs/architecture.md."""
         return {"id": self.backup.id, "plan": self.backup.plan, "status": self.status, "depth": self.depth,
-                "bytes_read": self.bytes_read, "seconds": round(self.seconds, 3), "message": self.message}
+                "bytes_read": self.bytes_read, "seconds": round(self.seconds, 3), "message": self.message,
+                "files_read": len(self.backup.manifest.files) if self.files is None else self.files}
 
     @property
     def finding(self) -> Finding:
@@ -50,15 +53,16 @@ class Verification:
 
 
 def due(backups: Iterable[Backup], clock: Clock, *, max_age: float | None = None, can_decrypt: bool = False) -> list[Backup]:
-    """Those that were never verified, those whose last verification is older than ``max_age`` seconds, and, where there is
-    a private key now, those of which only the hashes were verified; oldest first.
+    """Those that were never verified, those of which some file was last read longer than ``max_age`` seconds ago, and, where there
+    is a private key now, those of which only the hashes were verified; oldest first.
 
     One that failed stays failed until it is asked for by its id.
     """
     def wants(backup: Backup) -> bool:
         if backup.status == "failed":
             return False
-        seen = backup.verified_at
+        # Of a copy in a repository of its own the engine may read a part each time, and says so: that is a verification.
+        seen = backup.verified_at if backup.manifest.native else seen_whole_at(backup)
         if can_decrypt and backup.manifest.encrypted and not backup.manifest.native and not any(
                 one.get("depth") == FULL or one["kind"] == "drill" for one in backup.verifications if one["status"] == PASSED):
             return True
@@ -99,6 +103,48 @@ def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: C
             return verification
     except (NotFound, Busy):
         return None
+
+
+def verify_sample(units: Sequence[Unit], clock: Clock, *, jobs: int = 2) -> Verification | None:
+    """Read some stored files of one backup again and record which; None where it was deleted meanwhile.
+
+    What was found good is a record of its own kind, which does not make the backup newly verified; a damaged file makes it
+    failed, as a full verification would.
+
+    :raises StorageFailed: when the outcome cannot be recorded
+    """
+    backup, paths = units[0].backup, {unit.path for unit in units}
+    files = tuple(file for file in backup.manifest.files if file.path in paths)
+    began = clock.monotonic()
+    try:
+        with backup.held():
+            error: OpsError | None = None
+            try:
+                for_each(files, lambda file: checksum(backup, file), jobs=jobs)
+            except OpsError as trouble:
+                error = trouble
+            seconds = clock.monotonic() - began
+            size = sum(file.bytes for file in files)
+            status = PASSED if error is None else FAILED if isinstance(error, Damaged) else UNKNOWN
+            message = f"{len(files)} of {len(backup.manifest.files)} files ({format_size(size)}) in {format_duration(seconds)}: read again"
+            verification = _conclude(backup, status, SAMPLE, seconds, error) if error else \
+                Verification(backup, PASSED, SAMPLE, size, seconds, message, files=len(files))
+            record_verification(backup, {
+                "kind": "verify" if status == FAILED else "sample", "status": status, "at": format_instant(clock.now()), "depth": SAMPLE,
+                "seconds": round(seconds, 3), "message": verification.message, "evidence": error.evidence if error else {},
+                "files": [file.path for file in files], "bytes": size})
+            return verification
+    except (NotFound, Busy):
+        return None
+
+
+def by_backup(chosen: Sequence[Unit]) -> tuple[list[list[Unit]], list[Backup]]:
+    """The units of each backup together; and the backups that are one unit, which only their engine can read."""
+    groups: dict[str, list[Unit]] = {}
+    for unit in chosen:
+        groups.setdefault(unit.backup.id, []).append(unit)
+    return ([group for group in groups.values() if group[0].path != WHOLE],
+            [group[0].backup for group in groups.values() if group[0].path == WHOLE])
 
 
 def _read_in_full(backup: Backup, reader_for: Callable[[str], Reader], codecs: Codecs, scratch: Path) -> str:

@@ -150,3 +150,33 @@ def test_an_id_that_is_none_is_told(run_module, repository):
     for id in ("20260115T120000Z-ab12cd", "../../etc", "-rf"):
         answer = run_module("backup_verify", {"repository": str(repository.root), "id": id})
         assert answer["failed"] and answer["error"] == "NotFound" and answer["hint"]
+
+
+def test_old_copies_are_read_again_by_rotating_samples(run_module, verify, repository, new_shop, of, programs):
+    for _number in range(2):
+        run_module("backup", of(repository, new_shop, bin_dir=programs, compression="none", fingerprint="off"))
+    verify()
+    policy = {"sample_share": 40, "sample_every": "0s"}
+    planned = run_module("backup_verify", {"repository": str(repository.root), **policy}, check=True)
+    assert [(one["status"], one["depth"]) for one in planned["verifications"]] == [("due", "sample")]
+    assert all(len(backup.verifications) == 1 for backup in repository.list()), "check mode writes nothing"
+    files = {(backup.id, file.path) for backup in repository.list() for file in backup.manifest.files}
+    read, rounds = set(), 0
+    while read != files:
+        answer = verify(**policy)
+        assert {one["depth"] for one in answer["verifications"]} == {"sample"} and answer["changed"]
+        samples = [(backup.id, record) for backup in repository.list() for record in backup.verifications if record["kind"] == "sample"]
+        assert read < {(id, path) for id, record in samples for path in record["files"]}, "each run reads what was not read yet"
+        read = {(id, path) for id, record in samples for path in record["files"]}
+        rounds += 1
+        assert rounds < 8
+    assert verify(sample_share=40)["verifications"] == [], "a sample was taken a moment ago"
+    [coverage] = answer["coverage"]
+    assert coverage["files_read"] == coverage["files"] == len(files) and coverage["confidence_percent"] == 100
+    assert [one["status"] for one in answer["findings"] if one["check"] == "backup.coverage"] == ["pass"]
+    victim = repository.list()[0]
+    harm(victim.data / max(victim.manifest.files, key=lambda one: one.bytes).path, "flipped")
+    damaged = verify(sample_share=100, sample_every="0s")
+    assert [one["status"] for one in damaged["verifications"] if one["id"] == victim.id] == ["fail"]
+    assert repository.open(victim.id).status == "failed" and "altered" in damaged["findings"][0]["message"] + str(damaged["findings"])
+    assert verify(id=victim.id)["verifications"][0]["status"] == "fail"
