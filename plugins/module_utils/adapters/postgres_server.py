@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +55,20 @@ def find_installations(commands: Commands, *, program: str, folders: Sequence[st
     """Every installation that has ``program``: ``folders`` first, then the usual places, then PATH; newest first
     within the usual places.
     """
+    return list(_installations(commands, program, folders))
+
+
+def _installations(commands: Commands, program: str, folders: Sequence[str]) -> Iterator[Installation]:
     usual = sorted({folder for pattern in _FOLDERS for folder in glob.glob(pattern)},
                    key=lambda folder: [int(number) for number in re.findall(r"\d+", folder)], reverse=True)
     on_path = shutil.which(program)
-    found: list[Installation] = []
+    seen: set[str] = set()
     for folder in (*folders, *usual, *([os.path.dirname(os.path.realpath(on_path))] if on_path else [])):
         path = os.path.join(folder, program)
-        if os.access(path, os.X_OK) and folder not in [known.folder for known in found]:
-            try:
-                found.append(Installation(folder, commands.version(path)))
-            except (ToolMissing, CommandFailed):  # a wrapper without a server behind it
-                continue
-    return found
+        if os.access(path, os.X_OK) and folder not in seen:
+            seen.add(folder)
+            with suppress(ToolMissing, CommandFailed):  # a wrapper without a server behind it
+                yield Installation(folder, commands.version(path))
 
 
 def installation_for(commands: Commands, major: int, *, program: str, folders: Sequence[str] = ()) -> Installation:
@@ -75,7 +77,11 @@ def installation_for(commands: Commands, major: int, *, program: str, folders: S
 
     :raises ToolMissing: names what is there and the package to install
     """
-    found = find_installations(commands, program=program, folders=folders)
+    found: list[Installation] = []
+    for installation in _installations(commands, program, folders):
+        if installation.major == major:  # the others need not be asked
+            return installation
+        found.append(installation)
     fitting = sorted((installation for installation in found if installation.major >= major), key=lambda one: one.major)
     if not fitting:
         there = ", ".join(".".join(map(str, one.version)) for one in found) or "none"
@@ -138,8 +144,9 @@ class PostgresServer:
                 shutil.chown(self.folder, self.account)
 
     def initialize(self, *, password: str | None = None, checksums: bool = True, timeout: float = 120,
-                   options: Sequence[str] = ()) -> None:
-        """initdb, UTF-8 and C collation by default; local connections are trusted, TCP ones want the password.
+                   options: Sequence[str] = (), watch: Callable[[], None] | None = None) -> None:
+        """initdb, UTF-8 and C collation by default; local connections are trusted, TCP ones want the password. ``watch`` may
+        raise to end it (`Commands.run`).
 
         :raises CommandFailed, TimedOut, StorageFailed: by what went wrong
         """
@@ -151,14 +158,14 @@ class PostgresServer:
         if checksums:
             argv.append("--data-checksums")
         if password is None:
-            self.commands.run(argv, timeout=timeout, user=self.account, cwd=str(self.folder))
+            self.commands.run(argv, timeout=timeout, user=self.account, cwd=str(self.folder), watch=watch)
             return
         passfile = self.folder / "superuser"
         write_atomically(passfile, password.encode() + b"\n")
         try:
             if self.account:
                 shutil.chown(passfile, self.account)
-            self.commands.run([*argv, f"--pwfile={passfile}"], timeout=timeout, user=self.account, cwd=str(self.folder))
+            self.commands.run([*argv, f"--pwfile={passfile}"], timeout=timeout, user=self.account, cwd=str(self.folder), watch=watch)
         finally:
             passfile.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +78,23 @@ class ScratchDatabase:
                                hint=f"Choose another scratch_dir, or open the way to it (chmod o+x on each folder of {folder})",
                                evidence={"account": account, "path": str(folder)})
 
+    def initialize(self, folder: Path, deadline: Deadline, *, watch: Callable[[], None] | None = None) -> None:
+        """initdb, where that was not done yet; ``watch`` is called meanwhile and may raise to end it.
+
+        :raises OpsError: what initdb says
+        """
+        if self._server is None:
+            self._server = PostgresServer(self._commands, self.installation, folder, self._clock, settings=_SETTINGS)
+            self._server.initialize(checksums=False, timeout=max(1.0, deadline.left), watch=watch)
+
     def prepare(self, folder: Path, deadline: Deadline) -> None:
-        """initdb and start, on a socket in a folder that only the server's account and root can enter.
+        """Initialize and start, on a socket in a folder that only the server's account and root can enter. The server ends with
+        the thread that calls this.
 
         :raises OpsError: what initdb or the server says
         """
-        server = PostgresServer(self._commands, self.installation, folder, self._clock, settings=_SETTINGS)
-        self._server = server
-        server.initialize(checksums=False, timeout=max(1.0, deadline.left))
-        server.start(timeout=max(1.0, min(60.0, deadline.left)))
+        self.initialize(folder, deadline)
+        self._server.start(timeout=max(1.0, min(60.0, deadline.left)))
 
     def create(self, locale: Mapping[str, Any]) -> list[str]:
         """Create the database with the source's encoding and locale; gives notes where the host has not that locale.

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 from ..backups.fingerprint import take_fingerprint
 from ..backups.payload import Codecs, materialize
 from ..backups.repository import Backup
 from ..backups.sessions import Session
-from ..core.errors import Damaged, InvalidOption, OpsError
+from ..core.errors import Damaged, Interrupted, InvalidOption, OpsError
 from ..core.finding import Finding
 from ..core.waiting import Deadline
 from .amcheck import check_relations
@@ -52,8 +54,11 @@ class Database(Protocol):
     notes: list[str]
     tools: dict[str, str]
 
+    def initialize(self, folder: Path, deadline: Deadline, *, watch: Callable[[], None]) -> None:
+        """Initialize the server; ``watch`` may raise to end that."""
+
     def prepare(self, folder: Path, deadline: Deadline) -> None:
-        """Initialize and start the server."""
+        """Initialize the server where that was not done yet, and start it."""
 
     def create(self, locale: Any) -> list[str]:
         """Create the database; gives notes."""
@@ -77,16 +82,23 @@ class DatabaseDrill:
         self._folder, self._jobs, self._deadline = folder, jobs, deadline
         self._dump = folder
         self._restored: Restored | None = None
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="initdb")
+        self._initialized: Future | None = None
+        self._over = Event()
         self.comparison: Comparison | None = None
         self.notes = list(database.notes)
         self.tools = database.tools
 
     def fetch(self) -> None:
-        """Check every stored byte, and decode the dump where it is compressed or encrypted by us."""
+        """Check every stored byte, and decode the dump where it is compressed or encrypted by us; initdb runs meanwhile."""
+        self._initialized = self._beside.submit(
+            self._database.initialize, self._folder / "server", self._deadline, watch=self._end_early)
         self._dump = materialize(self._backup, self._folder / "payload", self._codecs, jobs=self._jobs)
 
     def prepare(self) -> None:
         """A server, and in it a database of the source's encoding and locale."""
+        if self._initialized:
+            self._initialized.result()
         self._database.prepare(self._folder / "server", self._deadline)
         fingerprint = self._backup.manifest.fingerprint
         self.notes += self._database.create(fingerprint["database"] if fingerprint else {})
@@ -119,8 +131,14 @@ class DatabaseDrill:
         return findings
 
     def stop(self) -> None:
-        """End the server."""
+        """End the server, or the making of it."""
+        self._over.set()
+        self._beside.shutdown()
         self._database.stop()
+
+    def _end_early(self) -> None:
+        if self._over.is_set():
+            raise Interrupted("The drill ended before its server was made")
 
     def _session(self) -> Session:
         return self._database.session(statement_timeout=max(1.0, self._deadline.left))
