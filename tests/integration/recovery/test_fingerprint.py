@@ -117,7 +117,7 @@ def test_the_order_of_rows_is_of_no_account_but_their_number_is(newest_pg):
 def test_sampling_chooses_the_same_rows_in_a_copy_and_says_how(newest_pg):
     target = fill(newest_pg, "big", BIG)
     sampled = take_fingerprint(opener(target), mode="sampled", parallel=2)
-    assert sampled["tables"]["public.big"]["sample"] == {"modulus": 4, "key": ["id"]}
+    assert sampled["tables"]["public.big"]["sample"] == {"modulus": 8, "key": ["id"]}
     assert sampled["tables"]["public.keyless"]["sample"] is None
     copy = fill(newest_pg, "copy", (BIG[0], BIG[1] + " ORDER BY md5(g::text)", BIG[2]))
     assert compare_fingerprints(sampled, take_fingerprint(opener(copy), mode="sampled", parallel=2, like=sampled)) == []
