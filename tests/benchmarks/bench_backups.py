@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups against the bare programs and community.postgresql. ``EVENKEEL_BENCH_SCALE=0.1`` scales sizes down for a trial.
+"""Backups against the bare programs and community.postgresql. ``EVENKEEL_BENCH_SCALE=0.1`` scales sizes down for a trial,
+``EVENKEEL_BENCH_PARTS`` chooses among ``dump-<major>`` and ``memory`` by a pattern.
 
-Whole runs of the module are measured, start-up included, each in a process of its own.
+Whole runs of the module are measured, start-up included, each in a process of its own. Installed libraries have bytecode in
+them, as pip leaves them; the collection and its peer are compiled on each start, as they are inside a packed module.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import os
 import shutil
@@ -20,6 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from ansible.executor.module_common import modify_module
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import module_loader
+from ansible.template import Templar
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pg_dump import DumpPrograms
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget, connect
@@ -30,6 +37,7 @@ from tests.conftest import ROOT
 from tests.testbed import postgres
 
 SCALE = float(os.environ.get("EVENKEEL_BENCH_SCALE", "1"))
+PARTS = os.environ.get("EVENKEEL_BENCH_PARTS", "*")
 GIB = 2**30
 _ROW_BYTES = 190
 # Text that compresses as a shop's data does: some words of a few, some digests.
@@ -61,27 +69,39 @@ def database(target: PostgresTarget, name: str, size: float) -> PostgresTarget:
 def module(name: str, options: dict, *, package: str = "evenkeel.ops", watch: bool = False,
            path: str = "") -> tuple[dict, int]:
     """Run a module as Ansible does, ``path`` before PATH; its answer, and with ``watch`` the peak of the summed RSS of its tree."""
-    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_keep_remote_files": False}}
-    argv = [sys.executable, "-c", _RUNNER, str(ROOT / "collections"), package, name]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-                               env={**os.environ, "PATH": os.pathsep.join(filter(None, (path, os.environ["PATH"])))})
+    return run_packed(packed(name, options, package=package), watch=watch, path=path)
+
+
+def packed(name: str, options: dict, *, package: str = "evenkeel.ops") -> bytes:
+    """The module and its arguments as one program, as the controller sends it over a pipeline."""
+    name, loader = f"{package}.{name}", DataLoader()
+    found = module_loader.find_plugin_with_context(name)
+    internal = {"_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_keep_remote_files": False, "_ansible_check_mode": False}
+    return modify_module(
+        module_name=name, module_path=found.plugin_resolved_path, module_args={**options, **internal}, templar=Templar(loader),
+        task_vars={"ansible_playbook_python": sys.executable, "ansible_python_interpreter": sys.executable},
+        module_compression="ZIP_DEFLATED").b_module_data
+
+
+def run_packed(program: bytes, *, watch: bool = False, path: str = "") -> tuple[dict, int]:
+    """Run what `packed` made; gives what `module` does."""
+    process = subprocess.Popen([sys.executable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+                               env=_environment() | {"PATH": os.pathsep.join(filter(None, (path, os.environ["PATH"])))})
     peak = _Peak(process.pid) if watch else None
-    said, _errors = process.communicate(json.dumps(arguments))
-    answer = json.loads([line for line in said.splitlines() if line.startswith("{")][-1])
+    said, _errors = process.communicate(program)
+    answer = json.loads([line for line in said.decode().splitlines() if line.startswith("{")][-1])
     if answer.get("failed"):
         raise RuntimeError(answer["msg"])
     return answer, peak.stop() if peak else 0
 
 
-# Ours and theirs start alike, and import nothing that Ansible would not.
-_RUNNER = """
-import sys, importlib
-from ansible.module_utils import basic
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-_AnsibleCollectionFinder(paths=[sys.argv[1]])._install()
-basic._ANSIBLE_ARGS = sys.stdin.read().encode(); basic._ANSIBLE_PROFILE = "legacy"
-importlib.import_module("ansible_collections." + sys.argv[2] + ".plugins.modules." + sys.argv[3]).main()
-"""
+_BYTECODE = tempfile.TemporaryDirectory(prefix="evenkeel-bench-bytecode-")
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but whatever was installed without bytecode gets it once."""
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            "PYTHONPYCACHEPREFIX": _BYTECODE.name}
 
 
 class _Peak:
@@ -121,9 +141,13 @@ def _folder() -> Iterator[Path]:
 def rows() -> Iterator[Row]:
     """The rows of the logical backup, of the fingerprint and of memory, on every major that is here."""
     for installation in sorted(postgres.installations(), key=lambda one: -one.major):
+        if not fnmatch.fnmatchcase(f"dump-{installation.major}", PARTS):
+            continue
         with postgres.running_server(installation, settings={"shared_buffers": "256MB", "max_wal_size": "4GB"}) as (_server, target), \
                 _folder() as folder:
             yield from _dump_rows(database(target, "shop", 1.2 * GIB * SCALE), installation, folder)
+    if not fnmatch.fnmatchcase("memory", PARTS):
+        return
     with _folder() as folder:
         newest = max(postgres.installations(), key=lambda one: one.major)
         yield from _archive_memory(folder)
@@ -140,9 +164,12 @@ def _dump_rows(shop: PostgresTarget, installation: postgres.Installation, folder
     options = {"plan": "shop", "engine": "pg_dump", "bin_dir": installation.folder, "login_host": shop.host,
                "login_port": shop.port, "login_password": shop.password, "login_db": shop.database, "min_free": "0"}
 
+    programs = {fingerprint: packed("backup", {**options, "repository": str(folder / "repository"), "fingerprint": fingerprint})
+                for fingerprint in ("off", "sampled", "full")}
+
     def ours(fingerprint: str = "off") -> None:
         shutil.rmtree(folder / "repository", ignore_errors=True)
-        answer, _peak = module("backup", {**options, "repository": str(folder / "repository"), "fingerprint": fingerprint})
+        answer, _peak = run_packed(programs[fingerprint])
         sizes["ours"] = answer["backup"]["bytes"]
 
     in_pg_dump = DumpPrograms(Commands(), [installation.folder]).client_for(major).compresses_with("zstd")
@@ -157,20 +184,19 @@ def _dump_rows(shop: PostgresTarget, installation: postgres.Installation, folder
             subprocess.run(["zstd", "-q", "-1", "-T2", "--rm", *map(str, bare.glob("*.dat"))], check=True)
         sizes["bare"] = sum(path.stat().st_size for path in bare.iterdir())
 
+    ours()  # once, for the bytecode
     mine, theirs = side_by_side(ours, peer)
     told = "pg_dump -Fd -j2 --compress=zstd:1" if in_pg_dump else "pg_dump -Fd -j2 -Z0, then zstd -1 -T2"
     yield Row(work, told, mine / theirs, 1.1, False,
               f"{mine:.1f} s, {format_size(sizes['ours'])}; bare {theirs:.1f} s, {format_size(sizes['bare'])}")
 
-    def community() -> None:
-        dump = folder / "shop.sql.gz"
-        dump.unlink(missing_ok=True)
-        module("postgresql_db", {"name": shop.database, "state": "dump", "target": str(dump), "login_host": shop.host,
-                                 "login_port": shop.port, "login_user": shop.user, "login_password": shop.password},
-               package="community.postgresql", path=installation.folder)
-        sizes["community"] = dump.stat().st_size
-
-    theirs = seconds(community)
+    login = {"login_host": shop.host, "login_port": shop.port, "login_user": shop.user, "login_password": shop.password}
+    dump = folder / "shop.sql.gz"
+    community = packed("postgresql_db", {"name": shop.database, "state": "dump", "target": str(dump), **login},
+                       package="community.postgresql")
+    module("postgresql_ping", login, package="community.postgresql")  # once, for the bytecode
+    theirs = seconds(lambda: run_packed(community, path=installation.folder))
+    sizes["community"] = dump.stat().st_size
     yield Row(work, "community.postgresql.postgresql_db state=dump to .sql.gz", theirs / mine, 5, True,
               f"{mine:.1f} s, {format_size(sizes['ours'])}; theirs {theirs:.1f} s, {format_size(sizes['community'])}")
     for fingerprint, reach in (("sampled", 1.1), ("full", None)):
