@@ -30,7 +30,7 @@ options:
   engine:
     description: What makes the backup.
     type: str
-    choices: [pg_dump, pgbackrest, pg_basebackup, archive, restic, configuration, vector_store, model_registry]
+    choices: [pg_dump, pgbackrest, pg_basebackup, archive, restic, configuration, kubernetes, vector_store, model_registry]
     required: true
   max_age:
     description:
@@ -114,6 +114,7 @@ extends_documentation_fragment:
   - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
   - evenkeel.ops.configuration
+  - evenkeel.ops.kubernetes
   - evenkeel.ops.postgres
   - evenkeel.ops.vector_store
   - evenkeel.ops.model_registry

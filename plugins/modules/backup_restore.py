@@ -96,6 +96,7 @@ extends_documentation_fragment:
   - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
   - evenkeel.ops.configuration
+  - evenkeel.ops.kubernetes
   - evenkeel.ops.postgres
   - evenkeel.ops.vector_store
   - evenkeel.ops.model_registry

@@ -83,6 +83,7 @@ extends_documentation_fragment:
   - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
   - evenkeel.ops.configuration
+  - evenkeel.ops.kubernetes
   - evenkeel.ops.vector_store
   - evenkeel.ops.model_registry
   - evenkeel.ops.attributes

@@ -12,19 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ..adapters import git, mlflow, pg_basebackup, pgbackrest, restic, vector_stores
+from ..adapters import git, kubernetes, mlflow, pg_basebackup, pgbackrest, restic, vector_stores
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.repository import Backup, Repository
 from ..core.edge import Request
 from ..core.errors import InvalidOption, NotFound
-from ..core.options import OptionGroup
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
 from ..recovery.policy import DrillPolicy
 from ..recovery.restore import Restoration
 from .archive import ArchiveKit
 from .configuration import ConfigurationKit
+from .kubernetes import KubernetesKit
 from .model_registry import ModelRegistryKit
 from .pg_basebackup import PgBasebackupKit
 from .pg_dump import PgDumpKit
@@ -76,13 +76,15 @@ class RestoringKit(Kit, Protocol):
 
 KITS: dict[str, Kit] = {
     "pg_dump": PgDumpKit(), "pgbackrest": PgBackRestKit(), "pg_basebackup": PgBasebackupKit(),
-    "archive": ArchiveKit(), "restic": ResticKit(), "configuration": ConfigurationKit(),
+    "archive": ArchiveKit(), "restic": ResticKit(), "configuration": ConfigurationKit(), "kubernetes": KubernetesKit(),
     "vector_store": VectorStoreKit(), "model_registry": ModelRegistryKit(),
 }
 
 # What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
 # that calls a kit takes them.
-OPTIONS = restic.OPTIONS + pgbackrest.OPTIONS + pg_basebackup.OPTIONS + git.OPTIONS + vector_stores.OPTIONS + mlflow.OPTIONS
+OPTIONS = (
+    restic.OPTIONS + pgbackrest.OPTIONS + pg_basebackup.OPTIONS + git.OPTIONS + vector_stores.OPTIONS + mlflow.OPTIONS + kubernetes.OPTIONS
+)
 
 
 def kit_for(engine: str) -> Kit:

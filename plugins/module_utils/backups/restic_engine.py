@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from .engine import Product, Source
 from .listing import Entry, Exclusion, Listing, read, written
 from .payload import Codecs, checksum, load, store
 from .repository import Backup
+from .streams import Collected, Produced
 
 LIST = "files.jsonl"
 _OTHER = "Restore from another backup; see what became of the repository"
@@ -117,7 +117,7 @@ class ResticEngine:
         moving = sorted({*snapshot.vanished, *(entry.path for entry in entries if entry.moving and entry.kind != "folder")})
         files, fingerprint = (), None
         if listing:
-            stream = _Lines(written(entries))
+            stream = Produced(written(entries))
             files = (store(stream, data, LIST, codecs, compress=True, encrypt=encrypt),)
             fingerprint = {"format": 1, "mode": policy.list, "names": len(entries), "sha256": stream.sha256,
                            "files": sum(entry.kind == "file" for entry in entries), "moving": len(moving)}
@@ -233,7 +233,7 @@ def entries_of(backup: Backup, codecs: Codecs) -> dict[str, Entry]:
     """
     if not backup.manifest.files:
         return {}
-    collected = _Collected()
+    collected = Collected()
     load(backup, backup.manifest.files[0], collected, codecs)
     return read(bytes(collected.content).splitlines())
 
@@ -255,43 +255,3 @@ def _literal(path: str) -> str:
 def _shown(path: str) -> str:
     """As restic's JSON tells a path: each byte that is no UTF-8 comes as U+FFFD."""
     return re.sub("[\udc80-\udcff]", "\ufffd", path)
-
-
-class _Lines:
-    """A stream of lines that are made as they are read."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._left, self._hash = lines, bytearray(), hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        """As a file's."""
-        while size < 0 or len(self._left) < size:
-            line = next(self._lines, None)
-            if line is None:
-                break
-            self._hash.update(line)
-            self._left += line
-        size = len(self._left) if size < 0 else size
-        block = bytes(self._left[:size])
-        del self._left[:size]
-        return block
-
-    @property
-    def sha256(self) -> str:
-        """Of what was read so far."""
-        return self._hash.hexdigest()
-
-
-class _Collected:
-    """Takes what is written."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def write(self, block: bytes) -> int:
-        """As a file's."""
-        self.content += block
-        return len(block)
-
-    def flush(self) -> None:
-        """As a file's."""

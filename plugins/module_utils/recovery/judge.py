@@ -18,7 +18,7 @@ _OTHER_SERVER = re.compile(r'unrecognized configuration parameter "')  # pg_dump
 _OTHER_CLUSTER = re.compile(r'role "[^"]*" does not exist')  # roles are not part of a database's dump
 _NAMED = 10
 # What a backup is made of, by the kinds of differences.
-_MEMBERS = ("table", "file", "collection", "model", "model file")
+_MEMBERS = ("table", "file", "object", "collection", "model", "model file")
 
 
 @dataclass(frozen=True)

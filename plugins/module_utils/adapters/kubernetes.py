@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An API server of Kubernetes: what kinds it has, its objects as plain values, server-side apply. Imports its client late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError, TimedOut, Unreachable
+from ..core.options import OptionGroup
+from ..core.quantities import parse_duration
+
+OPTIONS = OptionGroup(
+    fragment="kubernetes",
+    options={
+        "kubernetes": {"type": "dict", "apply_defaults": True, "options": {
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+            "namespace": {"type": "str"},
+            "include_secrets": {"type": "bool", "default": False, "no_log": False},
+            "exclude_kinds": {"type": "list", "elements": "str", "default": []},
+            "request_timeout": {"type": "str", "default": "30s"},
+            "scratch_kubeconfig": {"type": "path"},
+            "scratch_context": {"type": "str"},
+        }},
+    },
+)
+
+_MANAGER = "evenkeel"
+_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind that the server has: ``path`` is its API's, such as ``/apis/apps/v1``."""
+
+    name: str
+    plural: str
+    group: str
+    version: str
+    namespaced: bool
+    verbs: frozenset[str]
+
+    @property
+    def api_version(self) -> str:
+        """As objects say it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """Where objects are."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        inside = f"/namespaces/{quote(namespace, safe='')}" if namespace and self.namespaced else ""
+        return f"{root}{inside}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+class Cluster:
+    """One server, by a kubeconfig file.
+
+    :raises LibraryMissing: without the Python library kubernetes
+    :raises InvalidOption: for a kubeconfig that cannot be read, or a context that it does not have
+    """
+
+    def __init__(self, kubeconfig: str, context: str | None, *, timeout: float) -> None:
+        try:
+            from kubernetes import client, config, dynamic
+        except ImportError as error:
+            raise LibraryMissing("kubernetes") from error
+        self._timeout = timeout
+        settings = client.Configuration()
+        settings.retries = False
+        try:
+            config.load_kube_config(kubeconfig, context=context or None, client_configuration=settings, persist_config=False)
+        except (config.ConfigException, OSError, ValueError) as error:
+            raise InvalidOption(f"kubernetes.kubeconfig: {kubeconfig} cannot be used: {error}",
+                                hint="Name a kubeconfig that this account may read, and one of its contexts") from error
+        self.host = str(settings.host)
+        self._client = dynamic.DynamicClient(client.ApiClient(settings), discoverer=lambda *_arguments: None)
+        self._kinds: dict[tuple[str, str], Kind] = {}
+
+    def version(self) -> str:
+        """Such as ``v1.34.4``."""
+        return str(self._ask("GET", "/version")["gitVersion"])
+
+    def kinds(self) -> list[Kind]:
+        """Every kind in the preferred version of its group; subresources are none.
+
+        :raises CommandFailed: where a group does not answer, since its objects would be missed
+        """
+        versions = [("", "v1")]
+        for group in self._ask("GET", "/apis")["groups"]:
+            versions.append((group["name"], group["preferredVersion"]["version"]))
+        found = []
+        for group, version in versions:
+            root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+            for entry in self._ask("GET", root)["resources"]:
+                if "/" not in entry["name"]:
+                    found.append(Kind(entry["kind"], entry["name"], group, version, entry["namespaced"], frozenset(entry["verbs"])))
+        self._kinds = {(kind.api_version, kind.name): kind for kind in found}
+        return found
+
+    def kind_of(self, one: Mapping[str, Any]) -> Kind:
+        """The kind of an object.
+
+        :raises NotFound: where the server does not have it, even when asked anew
+        """
+        key = (one["apiVersion"], one["kind"])
+        if key not in self._kinds:
+            self.kinds()
+        if key not in self._kinds:
+            raise NotFound(f"{self.host} has no kind {one['kind']} of {one['apiVersion']}",
+                           hint="Install what defines it (its CustomResourceDefinition), or use a server of the source's version")
+        return self._kinds[key]
+
+    def list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Iterator[dict[str, Any]]:
+        """All objects of a kind, page by page; each says its kind, which lists leave out."""
+        token = ""
+        while True:
+            query = [("limit", _PAGE), *([("continue", token)] if token else []), *([("labelSelector", labels)] if labels else [])]
+            page = self._ask("GET", kind.path(namespace), query)
+            for one in page["items"]:
+                yield {"apiVersion": kind.api_version, "kind": kind.name, **one}
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+    def get(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        """An object as it is there.
+
+        :raises NotFound: where it is not
+        """
+        return self._ask("GET", self._path(one))
+
+    def apply(self, one: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        """Server-side apply; the object as it is then, or would be."""
+        query = [("fieldManager", _MANAGER), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
+        return self._ask("PATCH", self._path(one), query, body=dict(one), content_type="application/apply-patch+yaml")
+
+    def delete(self, one: Mapping[str, Any]) -> None:
+        """Delete an object, what it owns with it; one that is gone is no error."""
+        try:
+            self._ask("DELETE", self._path(one), [("propagationPolicy", "Background"), ("gracePeriodSeconds", 0)])
+        except NotFound:
+            return
+
+    def _path(self, one: Mapping[str, Any]) -> str:
+        return self.kind_of(one).path(one["metadata"].get("namespace"), one["metadata"]["name"])
+
+    def _ask(self, method: str, path: str, query: Sequence[tuple[str, Any]] = (), *, body: Any = None,
+             content_type: str = "application/json") -> dict[str, Any]:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = self._client.request(method, path, body=body, serialize=False, query_params=list(query), content_type=content_type,
+                                          header_params={"Accept": "application/json"}, _request_timeout=self._timeout)
+            return json.loads(answer.data)
+        except ApiException as error:
+            raise _refusal(error, method, path, self.host) from error
+        except HTTPError as error:
+            if "timed out" in str(error).lower():
+                raise TimedOut(f"{self.host} did not answer {method} {path} in time", hint="See how busy it is, or allow more with "
+                               "kubernetes.request_timeout") from error
+            raise Unreachable(f"{self.host} cannot be reached: {error}", hint="See the address in the kubeconfig, its certificate "
+                              "authority, and the network between") from error
+        except ValueError as error:
+            raise CommandFailed(f"{self.host} answered {method} {path} with no JSON", hint="See what answers at that address") from error
+
+
+def open_cluster(options: Mapping[str, Any], remembered: Mapping[str, Any] | None = None, *, scratch: bool = False) -> Cluster:
+    """The cluster that ``options`` name, else the one that a backup ``remembered``; with ``scratch`` the one to drill in, where
+    there is one of its own.
+
+    :raises InvalidOption: where nothing names a kubeconfig
+    """
+    told = {**(remembered or {}), **{key: value for key, value in options.items() if value not in (None, "")}}
+    if scratch and told.get("scratch_kubeconfig"):
+        told |= {"kubeconfig": told["scratch_kubeconfig"], "context": told.get("scratch_context")}
+    if not told.get("kubeconfig"):
+        raise InvalidOption("kubernetes: there is no kubeconfig", hint="Name the file in kubernetes.kubeconfig")
+    return Cluster(told["kubeconfig"], told.get("context"),
+                   timeout=parse_duration(told.get("request_timeout", "30s"), option="kubernetes.request_timeout"))
+
+
+def _refusal(error: Any, method: str, path: str, host: str) -> OpsError:
+    try:
+        said = json.loads(error.body)["message"]
+    except (ValueError, KeyError, TypeError):
+        said = str(error.reason)
+    evidence = {"status": error.status, "method": method, "path": path, "message": said[:2000]}
+    if error.status == 404:
+        return NotFound(f"{host} has no {path}: {said}", hint="See namespace and name", evidence=evidence)
+    if error.status in (401, 403):
+        return AccessDenied(f"{host} refuses {method} {path}: {said}", hint="Give this account the right to it, or leave the kind out with "
+                            "kubernetes.exclude_kinds", evidence=evidence)
+    return CommandFailed(f"{host} answered {method} {path} with {error.status}: {said}", hint="The evidence has what it said",
+                         evidence=evidence)
