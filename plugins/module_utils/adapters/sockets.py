@@ -176,6 +176,8 @@ async def _connected(opened: socket.socket, address: tuple[Any, ...]) -> None:
     """As the loop's own sock_connect, which costs twice as much because it takes the address apart once more."""
     error = opened.connect_ex(address)
     if error == errno.EINPROGRESS:
+        error = opened.connect_ex(address)  # who is on this host has answered by now: no need to wait for the loop
+    if error in (errno.EINPROGRESS, errno.EALREADY):
         loop = asyncio.get_running_loop()
         writable = loop.create_future()
         descriptor = opened.fileno()
@@ -185,7 +187,7 @@ async def _connected(opened: socket.socket, address: tuple[Any, ...]) -> None:
         finally:
             loop.remove_writer(descriptor)
         error = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if error:
+    if error not in (0, errno.EISCONN):
         raise OSError(error, os.strerror(error))
 
 
