@@ -12,8 +12,11 @@ module: backup_prune
 short_description: Delete the backups that retention does not keep
 description:
   - A backup is kept by any rule that keeps it; what no rule of its plan keeps is deleted.
-  - Never deletes the last verified or the last proven copy of a plan, nor anything of a plan that has a backup from the
-    future, since then a clock is wrong.
+  - Age counts back from the newest usable backup of the plan, so that neither a clock that runs ahead nor a plan whose backups have
+    stopped makes anything old.
+  - Never deletes the last verified or the last proven copy of a plan, what a kept differential or incremental copy rests on, nor
+    anything of a plan that has a backup from the future, since then a clock is wrong.
+  - A copy that an engine keeps in a repository of its own is deleted there after its manifest is gone.
   - The manifest is deleted first, so that half a deleted backup is no backup; the next run clears the rest.
   - A plan that cannot be pruned is told as a finding and does not stop the others.
 author: The evenkeel.ops founders (@evenkeel)
@@ -23,7 +26,7 @@ options:
     description:
       - For each plan its retention, a dictionary of at least one of C(keep_for) (a duration such as V(30d)), C(keep_last),
         C(daily), C(weekly), C(monthly), C(yearly) (how many of each), beside C(keep_verified) and C(keep_proven) (at least and
-        by default 1).
+        by default 1). With C(archived) nothing goes that has no verified copy in O(copy_repository).
       - Backups of plans that are not named are left alone.
     type: dict
     required: true
@@ -37,8 +40,20 @@ options:
     description: Delete however many retention does not keep.
     type: bool
     default: false
+  jobs:
+    description: Parallel jobs of an engine that deletes its own copies.
+    type: int
+    default: 2
+  timeout:
+    description: How long an engine may take to delete one of its own copies.
+    type: str
+    default: 4h
+  bin_dir:
+    description: Folder with the engines' programs to be used before those that are found.
+    type: path
 extends_documentation_fragment:
   - evenkeel.ops.repository
+  - evenkeel.ops.second_repository
   - evenkeel.ops.pgbackrest
   - evenkeel.ops.pg_basebackup
   - evenkeel.ops.restic
@@ -56,6 +71,14 @@ EXAMPLES = r"""
     plans:
       shop: {keep_for: 30d, keep_last: 3, monthly: 12}
     max_deletions: 10
+
+- name: Thirty days online, and only what is safe in the archive may go
+  evenkeel.ops.backup_prune:
+    repository: /srv/backups
+    copy_repository: s3://archive-eu-west/backups
+    copy_s3: {region: eu-west-1}
+    plans:
+      shop: {keep_for: 30d, archived: true}
 """
 
 RETURN = r"""
@@ -85,9 +108,12 @@ summary:
   type: str
 """
 
+from functools import cache
+
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
-from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, second_repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.copy import archived_ids
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.prune import Brake, prune_plan, retention_by_plan, told, troubled
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
@@ -99,18 +125,24 @@ OPTIONS = own(
     max_deletions={"type": "int"},
     max_percent={"type": "float"},
     confirm={"type": "bool", "default": False},
-) + storage.OPTIONS + engines.OPTIONS
+    jobs={"type": "int", "default": 2},
+    timeout={"type": "str", "default": "4h"},
+    bin_dir={"type": "path"},
+) + storage.OPTIONS + storage.SECOND + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Plan and carry out retention, plan by plan."""
     policies = retention_by_plan(request["plans"])
     brake = Brake(request["max_deletions"], request["max_percent"], request["confirm"])
-    repository = open_repository(request)
+    repository, second = open_repository(request), second_repository(request)
+    eraser_for = cache(lambda engine: engines.kit_for(engine).eraser(request))
     findings, deleted, kept = [], [], []
     for plan, policy in policies.items():
         try:
-            pruned = prune_plan(repository, plan, policy, brake, request.clock, check_mode=request.check_mode)
+            archived = archived_ids(second.list(plan)) if second else None
+            pruned = prune_plan(repository, plan, policy, brake, request.clock, eraser_for=eraser_for, archived=archived,
+                                check_mode=request.check_mode)
         except OpsError as error:
             findings.append(troubled(plan, error))
             continue

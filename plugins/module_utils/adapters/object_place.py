@@ -13,7 +13,7 @@ from typing import Any
 from ..core.clock import Clock, SystemClock
 from ..core.errors import Busy
 from .object_lease import FENCED, BucketLease, Mark, marked
-from .object_store import SCHEME, Bucket, StoreSettings, Taken, split_url
+from .object_store import SCHEME, Bucket, StoreSettings, Taken, server_time, split_url
 from .object_upload import ObjectReader, abort_uploads, is_whole, upload
 
 _MANIFEST, _DOOMED = "manifest.json", "doomed.json"
@@ -22,8 +22,9 @@ _NOTHING = b"{}\n"
 _READ, _DELETED = ".read/", ".deleted/"
 # Payload bears this tag, so that a lifecycle rule moves it to an archive storage class and leaves manifests where they can be read.
 TAG = ("evenkeel", "data")
-# How long a fence stays: far longer than a request that was signed before it can still be accepted (15 minutes).
-_FENCE_SECONDS = 7 * 86400
+# A request is accepted for 15 minutes after it was signed (Signature Version 4). After so long a fence may be lifted by one who
+# would put the very same there, and after a week it is taken away.
+_FENCE_HOLDS, _FENCE_STAYS = 20 * 60, 7 * 86400
 
 
 class ObjectAddress(PurePosixPath):
@@ -136,7 +137,7 @@ class ObjectPlace:
             self.fence()
         elif doomed not in keys and self.has(_MANIFEST):
             self._bucket.put(manifest, _NOTHING, Metadata=FENCED)
-        elif manifest in keys and (now - keys[manifest]).total_seconds() > _FENCE_SECONDS:
+        elif manifest in keys and (now - keys[manifest]).total_seconds() > _FENCE_STAYS:
             self._bucket.delete([manifest])
         if self._prefix + _ANNOUNCED in keys:
             for name in self._announced():
@@ -149,6 +150,21 @@ class ObjectPlace:
         """Leave something in the manifest's place that is none; a manifest that is there already stays."""
         with suppress(Taken):
             self._bucket.put(self._prefix + _MANIFEST, _NOTHING, once=True, Metadata=FENCED)
+
+    def reopen(self) -> None:
+        """Lift a fence that is old enough."""
+        manifest = self._prefix + _MANIFEST
+        try:
+            answer = self._bucket.call("head_object", manifest)
+        except FileNotFoundError:
+            return
+        if answer.get("Metadata", {}) != FENCED:
+            return
+        age = (server_time(answer) - answer["LastModified"]).total_seconds()
+        if age <= _FENCE_HOLDS:
+            raise Busy(f"{self.address} was cleared away {age:.0f} s ago after a run that may still be on its way",
+                       hint=f"It can be put there again {_FENCE_HOLDS - age:.0f} s from now: run again then")
+        self._bucket.delete([manifest])
 
     def _announced(self) -> list[str]:
         try:

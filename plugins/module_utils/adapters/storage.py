@@ -24,6 +24,11 @@ OPTIONS = OptionGroup(
         "s3": {"type": "dict", "options": SUBOPTIONS},
     },
 )
+# Of the modules that know a second repository; twin of the fragment second_repository.
+SECOND = OptionGroup(
+    fragment="second_repository",
+    options={"copy_repository": {"type": "path"}, "copy_s3": {"type": "dict", "options": SUBOPTIONS}},
+)
 
 
 def checked_repository(path: str, *, require_mount: bool) -> Path:

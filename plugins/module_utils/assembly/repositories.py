@@ -45,6 +45,20 @@ def repository_at(where: str, s3: Mapping[str, Any] | None, system: str, environ
     return Repository(storage.checked_repository(where, require_mount=require_mount), system, environment)
 
 
+def second_repository(request: Request) -> Repository | None:
+    """For the options of `adapters.storage.SECOND`; None where there is none.
+
+    :raises InvalidOption: as `open_repository`, and where it is the first one
+    """
+    where = request["copy_repository"]
+    if not where:
+        return None
+    second = repository_at(where, request["copy_s3"], request["system"], request["environment"], request.clock)
+    if second.place == open_repository(request).place:
+        raise InvalidOption(f"copy_repository: {where} is the repository itself", hint="Name another place, in another region")
+    return second
+
+
 def scratch_for(request: Request, repository: Repository) -> Path | None:
     """The folder of the option ``scratch``. Without it, None for a repository in a folder of this host, where a private folder in
     the repository will do; for any other the host's own folder for large temporary files.

@@ -144,6 +144,9 @@ class Folder:
             if self.local.parent.is_dir():
                 sync_folder(self.local.parent)
 
+    def reopen(self) -> None:
+        """Nothing stays after `clear`."""
+
     @contextmanager
     def lease(self, clock: Clock, *, purpose: str, writes: str | None = None) -> Iterator[Folder]:
         """See `place.Place`; ``writes`` is of no use here, since nobody can outlive this lease."""

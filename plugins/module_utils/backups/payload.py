@@ -153,7 +153,7 @@ def load(backup: Backup, file: StoredFile, writer: Any, codecs: Codecs) -> None:
     :raises StorageFailed: when it cannot be read
     :raises OSError: what ``writer`` raised, as it raised it
     """
-    with _open(backup, file) as stream:
+    with open_stored(backup, file) as stream:
         reader = HashingReader(stream, _path(backup, file))
         try:
             _decode(file, reader, writer, codecs)
@@ -171,7 +171,7 @@ def checksum(backup: Backup, file: StoredFile) -> None:
     :raises Damaged: when the file is missing, cut, longer or altered; names it and says why
     :raises StorageFailed: when it cannot be read
     """
-    with _open(backup, file) as stream:
+    with open_stored(backup, file) as stream:
         reader = HashingReader(stream, _path(backup, file))
         reader.drain()
     _check(file, reader)
@@ -269,7 +269,11 @@ def _path(backup: Backup, file: StoredFile) -> PurePath:
     return backup.folder / "data" / file.path
 
 
-def _open(backup: Backup, file: StoredFile) -> BinaryIO:
+def open_stored(backup: Backup, file: StoredFile) -> BinaryIO:
+    """The stored bytes of a file, as they are; closed by the caller, who checks them.
+
+    :raises Damaged: when the file is missing
+    """
     try:
         return backup.place.open(f"data/{file.path}")
     except FileNotFoundError as error:

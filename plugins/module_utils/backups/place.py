@@ -77,6 +77,12 @@ class Place(Protocol):
     def clear(self) -> None:
         """Delete everything that is here, halves too. What is gone meanwhile is no error."""
 
+    def reopen(self) -> None:
+        """Let what was cleared be put here again; only for the holder of the lease, and for what is the same whoever puts it.
+
+        :raises Busy: while the run that it was cleared after may still be on its way
+        """
+
     def lease(self, clock: Clock, *, purpose: str, writes: str | None = None) -> AbstractContextManager[Held]:
         """The right to write here, for as long as this is open; ``writes`` is the name of the place below that will be made.
 

@@ -127,7 +127,7 @@ def _finish(repository: Repository, plan: str, eraser_for: Callable[[str], Erase
             continue
         if place.has(MANIFEST):
             place.remove(MANIFEST)
-        _erase(backup, eraser_for(backup.engine))
+        _erase(backup, eraser_for(backup.engine) if backup.manifest.native else None)
 
 
 def _concluded(plan: str, decisions: Sequence[Decision], brake: Brake, now: datetime, *, would: bool) -> Pruned:
