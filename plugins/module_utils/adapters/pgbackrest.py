@@ -89,6 +89,11 @@ def checked_stanza(name: str | None) -> str:
     return name
 
 
+def tablespaces_of(data: Path) -> Path:
+    """Where the tablespaces of a restored data directory come to: never where the source has its own."""
+    return data.with_name(f"{data.name}-tablespaces")
+
+
 class PgBackRest:
     """The commands on one stanza. ``account`` is the cluster's, None where this process is it.
 
@@ -153,14 +158,14 @@ class PgBackRest:
             raise InvalidOption(f"{label!r} is no label of pgBackRest", hint="The manifest was altered")
         self._run("expire", [f"--set={label}"], timeout=timeout)
 
-    def restore(self, label: str, target: Path, *, jobs: int, timeout: float, options: Sequence[str] = ()) -> None:
-        """Restore a copy into an empty folder that belongs to the account, every file checked against its SHA-1, with archiving
-        off and the recovery settings that ``options`` ask for.
+    def restore(self, label: str, target: Path, *, jobs: int, timeout: float) -> None:
+        """Restore a copy into an empty folder that belongs to the account, every file checked against its SHA-1. Tablespaces come
+        to a folder beside it. Recovery goes to the end of the log, where the server is not told otherwise when it starts.
         """
         if not _LABEL.fullmatch(label):
             raise InvalidOption(f"{label!r} is no label of pgBackRest", hint="The manifest was altered")
-        self._run("restore", [f"--set={label}", f"--pg1-path={target}", f"--process-max={jobs}", "--archive-mode=off",
-                              f"--tablespace-map-all={target.parent / 'tablespaces'}", *options], timeout=timeout)
+        self._run("restore", [f"--set={label}", f"--pg1-path={target}", f"--process-max={jobs}",
+                              f"--tablespace-map-all={tablespaces_of(target)}"], timeout=timeout)
 
     def _run(self, command: str, options: Sequence[str], *, timeout: float) -> Any:
         argv = [self.program, f"--config={self.config}", f"--stanza={self.stanza}", "--log-level-console=off",

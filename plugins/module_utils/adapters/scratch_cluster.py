@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..core.clock import Clock
 from ..core.errors import AccessDenied, CommandFailed, Damaged, InvalidOption, OpsError, ToolMissing
@@ -37,6 +37,7 @@ _ISOLATED = {
 # What the control file has of the primary, and a server that replays its log must not be below.
 _FROM_CONTROL = {"max_connections": "max_connections", "max_worker_processes": "max_worker_processes",
                  "max_prepared_xacts": "max_prepared_transactions", "max_locks_per_xact": "max_locks_per_transaction"}
+_FATAL = re.compile(r"(?:FATAL|PANIC):\s+(.*)")
 _ENDED = re.compile(r"LOG:  (recovery stopping (?:before|after) .*|redo done at .*|last completed transaction was at log time .*)")
 
 
@@ -84,25 +85,25 @@ class ScratchCluster:
                                evidence={"account": self.account, "path": str(folder)})
 
     def make_folder(self, folder: Path) -> Path:
-        """A folder of the account that nobody else can enter.
+        """A folder of the account that nobody else can enter; one that is there already becomes so.
 
         :raises StorageFailed: when it cannot be made
         """
         with storage_errors(folder):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
             if self.account:
                 shutil.chown(folder, self.account)
         return folder
 
-    def start(self, data: Path, settings: Mapping[str, str], deadline: Deadline) -> None:
-        """Start the server on ``data``, a restored data directory, and wait until its recovery has ended; its socket and log lie
-        in the folder that holds ``data``. ``settings`` are those of the recovery.
+    def start(self, data: Path, room: Path, settings: Mapping[str, str], deadline: Deadline) -> None:
+        """Start the server on ``data``, a restored data directory, and wait until its recovery has ended; its socket, log and
+        configuration lie in ``room``. ``settings`` are those of the recovery, and win over ours.
 
         :raises CommandFailed: when it ends instead, with what its log says
         :raises TimedOut: after the deadline
         """
-        own = data.parent / "scratch"
-        self.make_folder(own)
+        own = self.make_folder(room / "configuration")
         for name, text in (("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "")):
             with storage_errors(own):
                 (own / name).write_text(text, encoding="utf-8")
@@ -111,16 +112,19 @@ class ScratchCluster:
         copied = {ours: str(max(int(control.get(f"{theirs} setting", "0")), 64)) for theirs, ours in _FROM_CONTROL.items()}
         files = {f"{kind}_file": str(own / name)
                  for kind, name in (("config", "postgresql.conf"), ("hba", "pg_hba.conf"), ("ident", "pg_ident.conf"))}
-        server = PostgresServer(self._commands, self.installation, data.parent, self._clock, port=PORT, superuser=self.superuser,
+        server = PostgresServer(self._commands, self.installation, room, self._clock, port=PORT, superuser=self.superuser,
                                 settings={**_ISOLATED, **copied, **files, **settings})
+        server.data = data
         self._server = server
         try:
             server.start(timeout=max(1.0, deadline.left))
         except CommandFailed as error:
             said = str(error.evidence.get("log", ""))
-            fatal = [line for line in said.splitlines() if "FATAL" in line or "PANIC" in line]
-            raise CommandFailed(f"The restored cluster did not come up: {fatal[-1] if fatal else error.message}",
-                                hint="See the end of its log in the evidence", evidence=error.evidence) from error
+            fatal = [match[1] for match in _FATAL.finditer(said) if "is starting up" not in match[1]]
+            hint = "The log ends before the point: choose an earlier one, or see whether its segments are archived" \
+                if any("before configured recovery target" in line for line in fatal) else "See the end of its log in the evidence"
+            raise CommandFailed(f"The restored cluster did not come up: {fatal[-1] if fatal else error.message}", hint=hint,
+                                evidence=error.evidence) from error
 
     def ended(self) -> list[str]:
         """What the server's log says of the end of its recovery."""
@@ -172,7 +176,11 @@ class ScratchCluster:
         return self._server
 
 
-def settings_in_words(settings: Mapping[str, Any]) -> str:
-    """Lines for postgresql.auto.conf: quoted as its parser reads them (PostgreSQL documentation, "Setting Parameters")."""
-    return "".join(f"{name} = '{str(value).replace(chr(92), chr(92) * 2).replace(chr(39), chr(39) * 2)}'\n"
-                   for name, value in settings.items())
+    def start_for_good(self, data: Path, *, config_file: str | None, log: Path, timeout: float) -> None:
+        """Start the server of a recovered data directory with its own configuration, by pg_ctl, and leave it running.
+
+        :raises CommandFailed: when it does not come up; its log says why
+        """
+        options = ["-o", f"-c config_file={shlex.quote(config_file)}"] if config_file else []
+        self._commands.run([self.installation.program("pg_ctl"), "start", "--wait", f"--timeout={max(1, int(timeout))}", "-D", str(data),
+                            "-l", str(log), *options], timeout=timeout + 10, user=self.account, cwd="/")

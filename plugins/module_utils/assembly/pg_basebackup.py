@@ -22,10 +22,10 @@ from ..core.edge import Request
 from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
-from ..recovery.physical import PhysicalDrill, source_of
+from ..recovery.physical import Copy, PhysicalDrill
 from ..recovery.physical_copies import BaseBackupCopy
 from ..recovery.policy import DrillPolicy
-from .recovery_points import chosen_point
+from .recovery_points import chosen_point, scratch_cluster
 from .repositories import open_repository
 
 
@@ -53,32 +53,29 @@ class PgBasebackupKit:
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Restored into a cluster of its own."""
-        major, superuser, database = source_of(backup)
-        cluster = ScratchCluster(Commands(), request.clock, major=major, superuser=superuser, database=database, folders=_folders(request))
+        cluster = scratch_cluster(request, backup)
         cluster.check_folder(request["scratch_dir"])
-        wal_dir = request["pg_basebackup"]["wal_dir"]
-        source = backup.manifest.source
+        wal_dir, source = request["pg_basebackup"]["wal_dir"], backup.manifest.source
         point, chosen = chosen_point(request, lambda: _segments(wal_dir), source["lsn_stop"], source["segment_bytes"])
-        copy = base_copy(request, open_repository(request), backup, codecs, cluster)
+        copy = self.physical(request, backup, codecs, cluster)
         return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request["jobs"],
                                             deadline=deadline)
 
+    def physical(self, request: Request, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> Copy:
+        """On its way into a data directory, with all that it rests on."""
+        commands, wal_dir = CommandsAs(cluster.account), request["pg_basebackup"]["wal_dir"]
+
+        def hand_over(path: Path) -> None:
+            if cluster.account:
+                shutil.chown(path, cluster.account)
+
+        return BaseBackupCopy(
+            open_chain(backup, open_repository(request)),
+            client_from(commands, backup.manifest.tools.get("pg_basebackup", ""), _folders(request)), ClusterTar(commands), codecs,
+            cluster.make_folder, hand_over, wal_dir=Path(wal_dir) if wal_dir else None)
+
     def eraser(self, request: Request) -> None:
         """Everything lies in our repository."""
-
-
-def base_copy(request: Request, repository: Repository, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> BaseBackupCopy:
-    """A copy on its way into a data directory that belongs to the cluster's account."""
-    commands = CommandsAs(cluster.account)
-    wal_dir = request["pg_basebackup"]["wal_dir"]
-
-    def hand_over(path: Path) -> None:
-        if cluster.account:
-            shutil.chown(path, cluster.account)
-
-    return BaseBackupCopy(
-        open_chain(backup, repository), client_from(commands, backup.manifest.tools.get("pg_basebackup", ""), _folders(request)),
-        ClusterTar(commands), codecs, cluster.make_folder, hand_over, wal_dir=Path(wal_dir) if wal_dir else None)
 
 
 def _segments(wal_dir: str | None) -> list[str]:

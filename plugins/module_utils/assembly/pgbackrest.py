@@ -21,10 +21,10 @@ from ..core.edge import Request
 from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..recovery.drill import Subject
-from ..recovery.physical import PhysicalDrill, source_of
+from ..recovery.physical import Copy, PhysicalDrill
 from ..recovery.physical_copies import PgBackRestCopy
 from ..recovery.policy import DrillPolicy
-from .recovery_points import chosen_point
+from .recovery_points import chosen_point, scratch_cluster
 
 # Deleting takes no longer than this; the modules that delete have no timeout of their own.
 _ERASING = 600.0
@@ -53,17 +53,18 @@ class PgBackRestKit:
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Restored into a cluster of its own, its log replayed."""
-        major, superuser, database = source_of(backup)
-        cluster = ScratchCluster(Commands(), request.clock, major=major, superuser=superuser, database=database,
-                                 folders=[request["bin_dir"]] if request["bin_dir"] else [])
+        cluster = scratch_cluster(request, backup)
         cluster.check_folder(request["scratch_dir"])
-        native = backup.manifest.native or {}
-        repository = _programs_of(request, native)
+        native, copy = backup.manifest.native or {}, self.physical(request, backup, codecs, cluster)
         point, chosen = chosen_point(
-            request, lambda: repository.segments(timeout=max(1.0, deadline.left)).get(native["archive"], []), native["lsn_stop"],
-            backup.manifest.source["segment_bytes"])
-        return lambda folder: PhysicalDrill(backup, PgBackRestCopy(backup, repository, jobs=request["jobs"]), cluster, policy, folder,
-                                            point=point, chosen=chosen, jobs=request["jobs"], deadline=deadline)
+            request, lambda: _programs_of(request, native).segments(timeout=max(1.0, deadline.left)).get(native["archive"], []),
+            native["lsn_stop"], backup.manifest.source["segment_bytes"])
+        return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request["jobs"],
+                                            deadline=deadline)
+
+    def physical(self, request: Request, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> Copy:
+        """On its way into a data directory."""
+        return PgBackRestCopy(backup, _programs_of(request, backup.manifest.native or {}), cluster.make_folder, jobs=request["jobs"])
 
     def eraser(self, request: Request) -> Callable[[Backup], None]:
         """pgBackRest deletes the copy and the log that nothing needs any more; one that is gone already is none of its."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,8 +47,8 @@ class Cluster(Protocol):
     def make_folder(self, folder: Path) -> Path:
         """For the account."""
 
-    def start(self, data: Path, settings: Mapping[str, str], deadline: Deadline) -> None:
-        """Start, and wait for the end of recovery."""
+    def start(self, data: Path, room: Path, settings: Mapping[str, str], deadline: Deadline) -> None:
+        """Start, and wait for the end of recovery; socket and log lie in ``room``."""
 
     def ended(self) -> list[str]:
         """What the log says of it."""
@@ -62,6 +63,17 @@ class Cluster(Protocol):
         """End it."""
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where a copy is restored to: ``data``, and ``parts``, on the same file system, for what it is made of. ``settings`` are
+    those of the recovery, for data that is to stay.
+    """
+
+    data: Path
+    parts: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
 class PhysicalDrill:
     """See `drill.Subject`; its phases are its own. ``data_at`` is known after `replay`: the commit time of the last transaction
     that was recovered, or that of the copy where none was, or where recovery was to end earlier.
@@ -70,9 +82,11 @@ class PhysicalDrill:
     phases = ("fetch", "restore", "replay", "first_query")
 
     def __init__(self, backup: Backup, copy: Copy, cluster: Cluster, policy: DrillPolicy, folder: Path, *, point: RecoveryPoint,
-                 jobs: int, deadline: Deadline, chosen: Mapping[str, Any] | None = None) -> None:
+                 jobs: int, deadline: Deadline, chosen: Mapping[str, Any] | None = None, target: Target | None = None) -> None:
         self._backup, self._copy, self._cluster, self._policy = backup, copy, cluster, policy
-        self._folder, self._point, self._jobs, self._deadline = folder, point, jobs, deadline
+        self._point, self._jobs, self._deadline = point, jobs, deadline
+        self._room = folder / "server"
+        self._target = target or Target(self._room / "data", folder / "fetched")
         self._files = 0
         self.comparison: Comparison | None = None
         self.notes: list[str] = []
@@ -80,23 +94,19 @@ class PhysicalDrill:
         self.data_at: datetime = backup.manifest.data_at
         self.reached: dict[str, Any] = {"target": str(point), **(chosen or {})}
 
-    @property
-    def data(self) -> Path:
-        """The restored data directory."""
-        return self._folder / "server" / "data"
-
     def fetch(self) -> None:
         """Have the copy at hand."""
-        self._cluster.make_folder(self._folder / "server")
-        self._copy.fetch(self._cluster.make_folder(self._folder / "fetched"), self._deadline)
+        self._cluster.make_folder(self._room)
+        self._copy.fetch(self._cluster.make_folder(self._target.parts), self._deadline)
 
     def restore(self) -> None:
         """The data directory, as the copy has it."""
-        self._files = self._copy.restore(self._cluster.make_folder(self.data), self._deadline)
+        self._files = self._copy.restore(self._cluster.make_folder(self._target.data), self._deadline)
 
     def replay(self) -> None:
         """Start the server in isolation, and have it replay the log up to the point."""
-        self._cluster.start(self.data, {**self._copy.settings(), **self._point.settings()}, self._deadline)
+        settings = {**self._copy.settings(), **self._point.settings(), **self._target.settings}
+        self._cluster.start(self._target.data, self._room, settings, self._deadline)
         session = self._session()
         try:
             self.reached |= reached(session)
@@ -126,7 +136,7 @@ class PhysicalDrill:
             seen = self._amcheck()
             findings += judge_amcheck(plan, seen.checked, seen.corrupt, seen.not_checked)
         self._cluster.stop(cleanly=True)
-        return [*findings, *judge_pages(plan, self._cluster.check_pages(self.data, timeout=max(1.0, self._deadline.left)))]
+        return [*findings, *judge_pages(plan, self._cluster.check_pages(self._target.data, timeout=max(1.0, self._deadline.left)))]
 
     def stop(self) -> None:
         """End the server."""

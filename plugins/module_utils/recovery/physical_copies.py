@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,8 +37,8 @@ class PgBackRest(Protocol):
 class PgBackRestCopy:
     """From pgBackRest's own repository, which is local or is reached by pgBackRest: nothing is fetched beforehand."""
 
-    def __init__(self, backup: Backup, programs: PgBackRest, *, jobs: int) -> None:
-        self._backup, self._programs, self._jobs = backup, programs, jobs
+    def __init__(self, backup: Backup, programs: PgBackRest, make_folder: Callable[[Path], Path], *, jobs: int) -> None:
+        self._backup, self._programs, self._make, self._jobs = backup, programs, make_folder, jobs
         self._data = Path()
         self.tools: dict[str, str] = {"pgbackrest": programs.version}
 
@@ -56,7 +57,10 @@ class PgBackRestCopy:
     def restore(self, data: Path, deadline: Deadline) -> int:
         """pgBackRest checks the SHA-1 of every file that it writes."""
         self._data = data
+        beside = self._make(tablespaces_of(data))
         self._programs.restore(str((self._backup.manifest.native or {})["name"]), data, jobs=self._jobs, timeout=max(1.0, deadline.left))
+        with suppress(OSError):  # there are some in it
+            beside.rmdir()
         return count_files(data)
 
     def settings(self) -> Mapping[str, str]:
@@ -106,13 +110,18 @@ class BaseBackupCopy:
         """The one link is moved to where it is to be; several are combined."""
         spaces = self._spaces[-1]
         with storage_errors(data):
+            beside = tablespaces_of(data)
+            moved = {path: beside / oid for oid, path in spaces.items()}
+            if moved:
+                self._make(beside)
             if len(self._parts) == 1:
                 for entry in os.scandir(self._parts[0]):
                     os.rename(entry.path, data / entry.name)
+                for old, new in moved.items():
+                    os.rename(old, new)
             else:
-                moved = {path: path.with_name(f"combined-{oid}") for oid, path in spaces.items()}
                 self._client.combine(self._parts, data, moved, timeout=max(1.0, deadline.left))
-                spaces = {oid: moved[path] for oid, path in spaces.items()}
+            spaces = {oid: moved[path] for oid, path in spaces.items()}
             if spaces:  # from it the server makes its links anew, which must not lead to where the source has its tablespaces
                 (data / "tablespace_map").write_text("".join(f"{oid} {path}\n" for oid, path in spaces.items()), encoding="utf-8")
             (data / "recovery.signal").touch()
@@ -126,6 +135,11 @@ class BaseBackupCopy:
         if self._wal_dir is None:
             return {"restore_command": "false"}
         return {"restore_command": f'cp {shlex.quote(str(self._wal_dir)).replace("%", "%%")}/%f "%p"'}
+
+
+def tablespaces_of(data: Path) -> Path:
+    """Where the tablespaces of a restored data directory come to: never where the source has its own."""
+    return data.with_name(f"{data.name}-tablespaces")
 
 
 def count_files(data: Path) -> int:

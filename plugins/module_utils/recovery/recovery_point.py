@@ -75,7 +75,8 @@ def base_for(point: RecoveryPoint, backups: Sequence[Backup]) -> Backup:
     """
     def complete(backup: Backup) -> bool:
         if point.kind == "time":
-            return backup.manifest.data_at <= parse_instant(point.value)
+            at = backup.manifest.source.get("complete_at")
+            return (parse_instant(at) if at else backup.manifest.data_at) <= parse_instant(point.value)
         if point.kind == "lsn":
             stop = (backup.manifest.native or backup.manifest.source).get("lsn_stop")
             return bool(stop) and lsn_number(stop) <= lsn_number(point.value)
