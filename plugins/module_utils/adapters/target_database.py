@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import AccessDenied, InvalidOption
+from ..core import progress
+from ..core.errors import AccessDenied, InvalidOption, OpsError
 from ..core.waiting import Deadline
 from .command import Commands
 from .pg_restore import Restored, create_database, restore_into
@@ -35,14 +37,14 @@ class TargetDatabase:
     """
 
     def __init__(self, commands: Commands, server: PostgresTarget, name: str, *, archive_major: int, owners: bool,
-                 folders: Sequence[str] = ()) -> None:
+                 folders: Sequence[str] = (), size: int | None = None) -> None:
         if not name or "\0" in name or len(name.encode()) > 63:  # NAMEDATALEN - 1
             raise InvalidOption(f"target_database: {name!r} can name no database", hint="Give 1 to 63 bytes")
         if name == server.database:
             raise InvalidOption(f"target_database: {name} is the database that login_db names to give orders from",
                                 hint="Leave login_db at postgres, and name another target_database")
         self._commands, self._server, self._owners, self._archive_major = commands, server, owners, archive_major
-        self._folders = tuple(folders)
+        self._folders, self._size = tuple(folders), size
         self.database = name
         self.name = replace(server, database=name).name
         self.working = f"evenkeel_restoring_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -115,11 +117,17 @@ class TargetDatabase:
         with self.orders() as session:
             return create_database(session, self.working, locale)
 
-    def restore(self, dump: Path, *, jobs: int, deadline: Deadline, watch: Callable[[], None] | None = None) -> Restored:
-        """See `pg_restore.restore_into`."""
+    def restore(self, dump: Path, *, jobs: int, deadline: Deadline) -> Restored:
+        """See `pg_restore.restore_into`. How far it is shows in the size that the database has come to."""
+        progress.begin(f"restore into {self.database}", self._size, reached=True)
         self.restored = restore_into(self._commands, self.client.program("pg_restore"), replace(self._server, database=self.working),
-                                     dump, jobs=jobs, deadline=deadline, owners=self._owners, watch=watch)
+                                     dump, jobs=jobs, deadline=deadline, owners=self._owners,
+                                     watch=self._tell_size if progress.watched() else None)
         return self.restored
+
+    def _tell_size(self) -> None:
+        with suppress(OpsError), self.orders() as session:
+            progress.reach(session.value("SELECT pg_database_size(%s)", (self.working,)))
 
     def publish(self, *, timeout: float) -> None:
         """Gather statistics, which no dump carries, and give the database its name. An empty one of that name is dropped, and its

@@ -60,7 +60,8 @@ class PgDumpKit:
                                 hint="Name the database to make, and the server with login_host")
         _source_major, archive_major = source_of(backup)
         target = TargetDatabase(Commands(), postgres.PostgresTarget.from_options(request.options), request["target_database"],
-                                archive_major=archive_major, owners=request["owners"], folders=_folders(request))
+                                archive_major=archive_major, owners=request["owners"], folders=_folders(request),
+                                size=backup.manifest.source_bytes)
         return Restoration(
             DatabaseDestination(target, Path(request["scratch_dir"]), deadline),
             lambda folder: DatabaseDrill(backup, codecs, target, DrillPolicy(amcheck=False), folder, jobs=request["jobs"],

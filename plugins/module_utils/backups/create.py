@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
+from ..core import progress
 from ..core.clock import Clock, format_instant
 from ..core.errors import InvalidOption, OpsError, StorageFailed
 from ..core.files import private_folder, storage_errors, sync_folder
@@ -100,6 +101,7 @@ def create_backup(repository: Repository, plan: str, engine: Engine, codecs: Cod
             return Creation(False, reason, _why_kept(source), findings=(_told(reason, clock.now()), *source.findings))
         clear_leftovers(repository, plan)
         _check_room(repository, plan, source, policy, encrypt, free_bytes)
+        progress.begin(f"backup of {plan}", source.bytes)
         return replace(_make(repository, plan, id, engine, codecs, policy, clock, encrypt, reason, held), diff=source.diff)
 
 

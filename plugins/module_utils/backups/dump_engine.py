@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -17,6 +17,7 @@ from ..core.clock import Clock
 from ..core.errors import InvalidOption
 from ..core.files import storage_errors
 from ..core.finding import Finding, Status
+from .dump_progress import DumpProgress
 from .engine import Product, Source
 from .fingerprint import Session, read_sequences, take_fingerprint
 from .manifest import StoredFile
@@ -132,10 +133,11 @@ class DumpEngine:
             sealer = _Sealer(folder, data if coded else None, codecs, compress=in_python, encrypt=encrypt,
                              jobs=self._policy.jobs, closed=self._closed)
             fingerprint = _Fingerprinting(self._database.open_session, self._policy, snapshot, sequences, self._take)
-            with sealer, fingerprint, self._database.environment() as environment:
+            far = DumpProgress(self._database.open_session, self._database.name)
+            with closing(far), sealer, fingerprint, self._database.environment() as environment:
                 client.dump(folder, environment=environment, snapshot=snapshot, jobs=self._policy.jobs, compression=in_pg_dump,
                             level=self._policy.level, lock_timeout=self._policy.lock_timeout, timeout=self._policy.timeout, sync=not coded,
-                            watch=lambda: (sealer.check(), fingerprint.check()))
+                            watch=lambda: (sealer.check(), fingerprint.check(), far.look()))
                 dumped = self._clock.monotonic()
                 files = sealer.finish()
                 sealed = self._clock.monotonic()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
+from ..core import progress
 from ..core.errors import Damaged
 from ..core.files import private_folder, storage_errors
 from .manifest import SUFFIXES, StoredFile
@@ -77,6 +78,7 @@ class HashingReader:
             block = self._stream.read(size)
         self._hash.update(block)
         self.bytes += len(block)
+        progress.add(len(block))
         return block
 
     def drain(self) -> None:
@@ -238,6 +240,7 @@ class _Counting:
     def read(self, size: int = -1) -> bytes:
         block = self._stream.read(size)
         self.bytes += len(block)
+        progress.add(len(block))
         return block
 
     def write(self, block: bytes) -> int:

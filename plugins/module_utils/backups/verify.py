@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core import progress
 from ..core.clock import Clock, format_instant
 from ..core.errors import Busy, Damaged, NotFound, OpsError
 from ..core.finding import Finding, Status
@@ -80,6 +81,7 @@ def verify_backup(backup: Backup, reader_for: Callable[[str], Reader], codecs: C
     :raises StorageFailed: when the outcome cannot be recorded
     """
     began = clock.monotonic()
+    progress.begin(f"verification of {backup.plan}/{backup.id}", backup.manifest.bytes)
     # What an engine keeps in a repository of its own it reads with a key of its own.
     readable = codecs.cipher.can_decrypt or not backup.manifest.encrypted or backup.manifest.native is not None
     depth = FULL if readable else HASHES
@@ -115,6 +117,7 @@ def verify_sample(units: Sequence[Unit], clock: Clock, *, jobs: int = 2) -> Veri
     """
     backup, paths = units[0].backup, {unit.path for unit in units}
     files = tuple(file for file in backup.manifest.files if file.path in paths)
+    progress.begin(f"sample of {backup.plan}/{backup.id}", sum(file.bytes for file in files))
     began = clock.monotonic()
     try:
         with backup.held():

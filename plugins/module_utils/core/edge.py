@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from . import progress
 from .clock import Clock, SystemClock
 from .errors import Interrupted, OpsError
 from .options import OptionGroup
@@ -49,11 +51,14 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in _ENDING:
             signal.signal(number, _interrupt)
+    request = Request(module.params, module.check_mode)
+    progress.start(os.environ, request.clock)
     try:
         try:
-            outcome = run(Request(module.params, module.check_mode))
+            outcome = run(request)
         finally:
             _ignore_signals()  # the answer is under way
+            progress.finish()
     except OpsError as error:
         module.fail_json(msg=str(error), findings=[], **error.as_dict())
     for warning in outcome.warnings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..backups.repository import Backup, Repository, record_verification
+from ..core import progress
 from ..core.clock import Clock, format_instant, parse_instant
 from ..core.errors import CommandFailed, Damaged, InvalidOption, NotFound, OpsError, StorageFailed
 from ..core.finding import Finding, Status
@@ -141,7 +142,7 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
             with scratch_folder(scratch) as folder:
                 subject = make(folder)
                 try:
-                    findings = _phases(subject, backup.plan, seconds, clock)
+                    findings = _phases(subject, backup, seconds, clock)
                 finally:
                     subject.stop()
         except OpsError as error:
@@ -159,17 +160,18 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
     return Drilled(drill, tuple(findings), tuple(subject.notes))
 
 
-def _phases(subject: Subject, plan: str, seconds: dict[str, float], clock: Clock) -> list[Finding]:
+def _phases(subject: Subject, backup: Backup, seconds: dict[str, float], clock: Clock) -> list[Finding]:
     """Run all phases; ``seconds`` gets those that were completed."""
     for name in (*RECOVERY_PHASES, "verify"):
         began = clock.monotonic()
+        progress.begin(f"drill of {backup.plan}/{backup.id}: {name.replace('_', ' ')}", backup.manifest.bytes)
         try:
             findings = getattr(subject, name)()
         except (Damaged, CommandFailed) as error:
             if isinstance(error, CommandFailed) and (name in ("fetch", "prepare") or _of_this_host(error)):
                 raise
             check = "recovery.restore" if isinstance(error, CommandFailed) else "recovery.data"
-            return [Finding(check, plan, Status.FAIL, f"{name}: {error.message}",
+            return [Finding(check, backup.plan, Status.FAIL, f"{name}: {error.message}",
                             hint=error.hint or "Do not count on this backup: restore from another, and see the evidence of this one")]
         seconds[name] = clock.monotonic() - began
     return findings

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..backups.repository import Backup, Repository
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import Damaged, InvalidOption, NotFound, Refused, StorageFailed
 from ..core.finding import Finding, Status, worst
@@ -162,6 +163,8 @@ def run_restore(backup: Backup, restoration: Restoration, clock: Clock, *, compa
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
         began = clock.monotonic()
+        if name != "check":  # which tells its own progress
+            progress.begin(f"restore of {backup.plan}/{backup.id}: {name}", backup.manifest.bytes)
         answer = work()
         seconds[name] = clock.monotonic() - began
         return answer

@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.backups.manifest impo
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Backup
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.backups.conftest import manifest
@@ -56,6 +56,7 @@ COPIES = st.lists(st.tuples(st.lists(st.integers(0, 1000), min_size=1, max_size=
     lambda rows: [copy(number, sizes, verified_hours_ago=hours) for number, (sizes, hours) in enumerate(rows)])
 
 
+@settings(deadline=None)  # a run of many rounds
 @given(COPIES, st.floats(0.05, 1))
 def test_every_file_has_its_turn_and_the_oldest_first(backups, share):
     policy = SamplePolicy(share=share)
