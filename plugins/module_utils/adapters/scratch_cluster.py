@@ -124,7 +124,7 @@ class ScratchCluster:
             hint = "The log ends before the point: choose an earlier one, or see whether its segments are archived" \
                 if any("before configured recovery target" in line for line in fatal) else "See the end of its log in the evidence"
             raise CommandFailed(f"The restored cluster did not come up: {fatal[-1] if fatal else error.message}", hint=hint,
-                                evidence=error.evidence) from error
+                                evidence={"stderr": said}) from error
 
     def ended(self) -> list[str]:
         """What the server's log says of the end of its recovery."""

@@ -23,13 +23,18 @@ from .policy import DrillPolicy
 from .scratch import scratch_folder
 
 # Until the first query is answered, users wait; comparing comes after, and is not part of the time to recover.
+# A subject whose recovery takes other steps names them in its ``phases``.
 RECOVERY_PHASES = ("fetch", "prepare", "restore", "first_query")
 _HOST = re.compile(r"No space left on device|Disk quota exceeded|Cannot allocate memory|out of memory|Input/output error"
                    r"|was ended by signal|server closed the connection|could not connect|connection to server")
 
 
 class Subject(Protocol):
-    """What is drilled, by engine (`DatabaseDrill`, `FilesDrill`); ``comparison`` is known after `verify`."""
+    """What is drilled, by engine (`DatabaseDrill`, `FilesDrill`); ``comparison`` is known after `verify`.
+
+    One that has ``phases`` runs those, methods like the ones below, in place of RECOVERY_PHASES. One that has ``data_at`` and
+    ``reached`` says with them of which instant the recovered data is, and where recovery ended, as plain values.
+    """
 
     comparison: Comparison | None
     notes: list[str]
@@ -120,6 +125,8 @@ def check_room(backup: Backup, scratch: Path, free: int) -> None:
     """
     coded = sum(file.bytes for file in backup.manifest.files if file.coding) if backup.engine == "pg_dump" else 0
     needed = (backup.manifest.source_bytes or backup.manifest.bytes) + coded
+    if backup.manifest.parent and not backup.manifest.native:
+        needed *= 2  # the chain lies beside what is combined of it
     if free < needed:
         raise StorageFailed(
             f"{scratch} has {format_size(free)} free, and the drill of {backup.id} may need {format_size(needed)}",
@@ -137,7 +144,8 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
     """
     with backup.held():
         seconds: dict[str, float] = {}
-        rpo = _age(backup, clock.now())
+        began_at = clock.now()
+        rpo = _age(backup, began_at)
         try:
             with scratch_folder(scratch) as folder:
                 subject = make(folder)
@@ -152,8 +160,12 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
             error.evidence.setdefault("drill", unknown)
             raise
         status = proof(findings)
-        drill = _drill(backup, policy, status.value, seconds, rpo, subject.comparison)
+        if getattr(subject, "data_at", None):
+            rpo = max(0.0, (began_at - subject.data_at).total_seconds())
+        drill = _drill(backup, policy, status.value, seconds, rpo, subject.comparison, _phases_of(subject))
         drill |= {"tools": dict(subject.tools), "notes": list(subject.notes)}
+        if getattr(subject, "reached", None):
+            drill["recovery_point"] = dict(subject.reached)
         findings += judge_objectives(backup.plan, policy, rto=drill["rto_seconds"], rpo=rpo)
         worst = [finding for finding in findings if finding.status is status]
         _record(backup, drill, status, worst[0].message if worst else "", clock)
@@ -162,7 +174,7 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
 
 def _phases(subject: Subject, backup: Backup, seconds: dict[str, float], clock: Clock) -> list[Finding]:
     """Run all phases; ``seconds`` gets those that were completed."""
-    for name in (*RECOVERY_PHASES, "verify"):
+    for name in (*_phases_of(subject), "verify"):
         began = clock.monotonic()
         progress.begin(f"drill of {backup.plan}/{backup.id}: {name.replace('_', ' ')}", backup.manifest.bytes)
         try:
@@ -177,6 +189,10 @@ def _phases(subject: Subject, backup: Backup, seconds: dict[str, float], clock: 
     return findings
 
 
+def _phases_of(subject: Subject) -> tuple[str, ...]:
+    return getattr(subject, "phases", RECOVERY_PHASES)
+
+
 def _of_this_host(error: CommandFailed) -> bool:
     """Whether the failure says something of the machine that the drill ran on, and nothing of the backup."""
     said = f"{error.message} {error.evidence.get('stderr', '')}"
@@ -185,12 +201,12 @@ def _of_this_host(error: CommandFailed) -> bool:
 
 
 def _drill(backup: Backup, policy: DrillPolicy, status: str, seconds: Mapping[str, float], rpo: float,
-           comparison: Comparison | None) -> dict[str, Any]:
-    recovered = all(name in seconds for name in RECOVERY_PHASES)
+           comparison: Comparison | None, phases: Sequence[str] = RECOVERY_PHASES) -> dict[str, Any]:
+    recovered = all(name in seconds for name in phases)
     return {
         "backup_id": backup.id, "plan": backup.plan, "engine": backup.engine, "status": status,
         "phases": [{"name": name, "seconds": round(value, 3)} for name, value in seconds.items()],
-        "rto_seconds": round(sum(seconds[name] for name in RECOVERY_PHASES), 3) if recovered else None,
+        "rto_seconds": round(sum(seconds[name] for name in phases), 3) if recovered else None,
         "rto_objective_seconds": policy.rto, "rpo_seconds": round(rpo, 3), "rpo_objective_seconds": policy.rpo,
         "tables_compared": comparison.compared if comparison else 0,
         "tables_different": comparison.names if comparison else [],
