@@ -3,7 +3,7 @@
 """Every engine that there is, by the name that manifests and plans call it by.
 
 An engine comes as a `Kit`: one file here that puts its part of ``backups`` and ``recovery`` together with its adapters. To
-add one, write that file and name it in `KITS`; the modules know no engine by name.
+add one, write that file and a function in `KITS` that loads it; the modules know no engine by name.
 """
 
 from __future__ import annotations
@@ -22,15 +22,6 @@ from ..core.waiting import Deadline
 from ..recovery.drill import Subject
 from ..recovery.policy import DrillPolicy
 from ..recovery.restore import Restoration
-from .archive import ArchiveKit
-from .configuration import ConfigurationKit
-from .kubernetes import KubernetesKit
-from .model_registry import ModelRegistryKit
-from .pg_basebackup import PgBasebackupKit
-from .pg_dump import PgDumpKit
-from .pgbackrest import PgBackRestKit
-from .restic import ResticKit
-from .vector_store import VectorStoreKit
 
 
 class Kit(Protocol):
@@ -74,10 +65,57 @@ class RestoringKit(Kit, Protocol):
         """
 
 
-KITS: dict[str, Kit] = {
-    "pg_dump": PgDumpKit(), "pgbackrest": PgBackRestKit(), "pg_basebackup": PgBasebackupKit(),
-    "archive": ArchiveKit(), "restic": ResticKit(), "configuration": ConfigurationKit(), "kubernetes": KubernetesKit(),
-    "vector_store": VectorStoreKit(), "model_registry": ModelRegistryKit(),
+# A run needs one engine, and loads that one: each import is inside the function that makes the kit.
+
+
+def _pg_dump() -> Kit:
+    from .pg_dump import PgDumpKit
+    return PgDumpKit()
+
+
+def _pgbackrest() -> Kit:
+    from .pgbackrest import PgBackRestKit
+    return PgBackRestKit()
+
+
+def _pg_basebackup() -> Kit:
+    from .pg_basebackup import PgBasebackupKit
+    return PgBasebackupKit()
+
+
+def _archive() -> Kit:
+    from .archive import ArchiveKit
+    return ArchiveKit()
+
+
+def _restic() -> Kit:
+    from .restic import ResticKit
+    return ResticKit()
+
+
+def _configuration() -> Kit:
+    from .configuration import ConfigurationKit
+    return ConfigurationKit()
+
+
+def _kubernetes() -> Kit:
+    from .kubernetes import KubernetesKit
+    return KubernetesKit()
+
+
+def _vector_store() -> Kit:
+    from .vector_store import VectorStoreKit
+    return VectorStoreKit()
+
+
+def _model_registry() -> Kit:
+    from .model_registry import ModelRegistryKit
+    return ModelRegistryKit()
+
+
+KITS: dict[str, Callable[[], Kit]] = {
+    "pg_dump": _pg_dump, "pgbackrest": _pgbackrest, "pg_basebackup": _pg_basebackup, "archive": _archive, "restic": _restic,
+    "configuration": _configuration, "kubernetes": _kubernetes, "vector_store": _vector_store, "model_registry": _model_registry,
 }
 
 # What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
@@ -95,7 +133,7 @@ def kit_for(engine: str) -> Kit:
     if engine not in KITS:
         raise NotFound(f"There is no engine {engine!r}",
                        hint=f"Known are {', '.join(sorted(KITS))}; a newer version of evenkeel.ops may have it")
-    return KITS[engine]
+    return KITS[engine]()
 
 
 def restoring_kit_for(engine: str) -> RestoringKit:
@@ -106,7 +144,7 @@ def restoring_kit_for(engine: str) -> RestoringKit:
     """
     kit = kit_for(engine)
     if not hasattr(kit, "restore"):
-        able = ", ".join(sorted(name for name, one in KITS.items() if hasattr(one, "restore")))
+        able = ", ".join(sorted(name for name, make in KITS.items() if hasattr(make(), "restore")))
         raise InvalidOption(f"Backups of the engine {engine} are not restored by this module",
                             hint=f"It restores those of {able}; see docs/recovery.md for this engine's own way")
     return kit

@@ -32,7 +32,7 @@ class PhysicalKit(Protocol):
 
 def physical_engines() -> dict[str, PhysicalKit]:
     """The engines whose backups a log can be replayed on, by name."""
-    return {name: kit for name, kit in KITS.items() if hasattr(kit, "physical")}
+    return {name: kit for name, make in KITS.items() if hasattr(kit := make(), "physical")}
 
 
 def chosen_backup(repository: Repository, point: RecoveryPoint, *, plan: str | None, id: str | None) -> Backup:
