@@ -83,6 +83,16 @@ options:
       - Where the module runs as root, the user C(postgres) must be able to pass through it.
     type: path
     default: /var/tmp
+  point:
+    description:
+      - Where the recovery of a physical backup is to end, at the newest point that its log has, or at a random one of it.
+      - Other backups have one point only.
+    type: str
+    choices: [newest, random]
+    default: newest
+  seed:
+    description: Number that the random point is chosen by; the time by default. It is recorded, and chooses the same point again.
+    type: int
   jobs:
     description: Parallel jobs of decoding, pg_restore, comparing and amcheck.
     type: int
@@ -156,6 +166,8 @@ drill:
     tables_different: {description: Those that were not the same., type: list, elements: str, returned: success}
     tools: {description: Programs and versions., type: dict, returned: when drilled}
     notes: {description: What was not as on the source., type: list, elements: str, returned: when drilled}
+    recovery_point: {description: 'Of a physical backup, the point that was asked for, with its seed, and where recovery ended.',
+                     type: dict, returned: when drilled}
 findings:
   description: C(recovery.data), C(recovery.restore), C(recovery.amcheck), C(recovery.assertion), C(recovery.rto), C(recovery.rpo).
   returned: always
@@ -205,6 +217,8 @@ OPTIONS = own(
     identity_file={"type": "path"},
     bin_dir={"type": "path"},
     scratch_dir={"type": "path", "default": "/var/tmp"},
+    point={"type": "str", "choices": ["newest", "random"], "default": "newest"},
+    seed={"type": "int"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},
 ) + storage.OPTIONS + engines.OPTIONS
