@@ -27,7 +27,7 @@ class Node:
     """A server seen by its own session; positions in the WAL are bytes since its beginning, instants are aware.
 
     ``received`` and ``replayed_at`` are None where the server does not know. ``heard_ago`` is how many seconds ago the standby
-    last heard from its primary, None where it is not connected to one.
+    last heard from its primary, None where it is not connected to one; ``heard_end`` is where the primary's WAL ended then.
     """
 
     role: str
@@ -37,6 +37,7 @@ class Node:
     replayed: int | None = None
     replayed_at: datetime | None = None
     heard_ago: float | None = None
+    heard_end: int | None = None
     replay_paused: bool = False
 
     def as_value(self) -> dict[str, Any]:
@@ -77,12 +78,14 @@ def observe_node(session: Session) -> Node:
                (SELECT greatest(timeline_id, (SELECT min_recovery_end_timeline FROM pg_control_recovery())) FROM pg_control_checkpoint())
                    AS timeline,
                (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time) FROM pg_stat_wal_receiver
-                WHERE status = 'streaming') AS heard_ago""")
+                WHERE status = 'streaming') AS heard_ago,
+               (SELECT latest_end_lsn - '0/0'::pg_lsn FROM pg_stat_wal_receiver) AS heard_end""")
     # A standby that only replays an archive has received nothing by itself: what it has is what it replayed.
     positions = [int(row[name]) for name in ("received", "replayed") if row[name] is not None]
     return Node("standby", row["timeline"], identifier, max(positions) if positions else None,
                 None if row["replayed"] is None else int(row["replayed"]), row["replayed_at"],
-                None if row["heard_ago"] is None else float(row["heard_ago"]), bool(row["paused"]))
+                None if row["heard_ago"] is None else float(row["heard_ago"]),
+                None if row["heard_end"] is None else int(row["heard_end"]), bool(row["paused"]))
 
 
 def caught_up(observe: Callable[[], Node], clock: Clock) -> Node:
@@ -105,6 +108,8 @@ def loss_of(node: Node, *, primary_end: int | None, lost_at: datetime | None, no
     """
     if primary_end is not None and node.received is not None and node.received >= primary_end:
         return Loss(0.0, "the standby has all that the primary wrote before it was stopped")
+    if node.heard_ago is not None and node.heard_end is not None and (node.received or 0) >= node.heard_end:
+        return Loss(max(0.0, node.heard_ago), f"the standby had all that its primary had written {node.heard_ago:.1f}s ago")
     if node.replayed_at is None:
         return Loss(None, "the standby has replayed no transaction since it was started")
     seconds = max(0.0, ((lost_at or now) - node.replayed_at).total_seconds())

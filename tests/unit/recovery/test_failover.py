@@ -43,6 +43,9 @@ def test_a_standby_that_has_all_has_lost_nothing_and_else_its_newest_transaction
     assert loss_of(STANDBY, primary_end=1001, lost_at=None, now=NOW).seconds == 300
     assert loss_of(STANDBY, primary_end=None, lost_at=NOW - timedelta(minutes=2), now=NOW).seconds == 180
     assert loss_of(STANDBY, primary_end=None, lost_at=NOW - timedelta(minutes=9), now=NOW).seconds == 0
+    heard = replace(STANDBY, heard_ago=2.0, heard_end=1000)
+    assert loss_of(heard, primary_end=None, lost_at=None, now=NOW).seconds == 2, "an idle primary's newest transaction may be old"
+    assert loss_of(replace(heard, heard_end=1001), primary_end=None, lost_at=None, now=NOW).seconds == 300
     assert loss_of(replace(STANDBY, replayed_at=None), primary_end=None, lost_at=None, now=NOW).seconds is None
     assert loss_of(replace(STANDBY, received=None, replayed_at=None), primary_end=1, lost_at=None, now=NOW).seconds is None
 
