@@ -13,7 +13,8 @@ from typing import Any
 from ..core.clock import Clock, SystemClock
 from ..core.errors import Busy
 from .object_lease import FENCED, BucketLease, Mark, marked
-from .object_store import SCHEME, Bucket, StoreSettings, Taken, server_time, split_url
+from .object_settings import SCHEME, StoreSettings, split_url
+from .object_store import Bucket, Taken, server_time
 from .object_upload import ObjectReader, abort_uploads, is_whole, upload
 
 _MANIFEST, _DOOMED = "manifest.json", "doomed.json"

@@ -1,50 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bucket of S3: how to reach it, its requests, and its errors in our words. Needs boto3, which is imported when it is used."""
+"""A bucket of S3: its requests, and its errors in our words. Needs boto3, which is imported when it is used."""
 
 from __future__ import annotations
 
 import base64
 import errno
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
 from ..core.errors import AccessDenied, InvalidOption, LibraryMissing, NotFound, StorageFailed, TimedOut, Unreachable
-from ..core.quantities import parse_duration, parse_size
+from .object_settings import SCHEME, StoreSettings
 
-# Of the option s3, which `storage.OPTIONS` holds; see the doc fragment repository.
-SUBOPTIONS: dict[str, dict[str, Any]] = {
-    "endpoint": {"type": "str"},
-    "region": {"type": "str"},
-    "access_key": {"type": "str"},
-    "secret_key": {"type": "str", "no_log": True},
-    "session_token": {"type": "str", "no_log": True},
-    "credentials_file": {"type": "path"},
-    "profile": {"type": "str"},
-    "ca_cert": {"type": "path"},
-    "addressing": {"type": "str", "choices": ["auto", "path", "virtual"], "default": "auto"},
-    "storage_class": {"type": "str"},
-    "lock_mode": {"type": "str", "choices": ["GOVERNANCE", "COMPLIANCE"]},
-    "lock_for": {"type": "str"},
-    "part_size": {"type": "str", "default": "16MiB"},
-    "jobs": {"type": "int", "default": 4},
-    "timeout": {"type": "str", "default": "30s"},
-    "attempts": {"type": "int", "default": 4},
-    "lease": {"type": "str", "default": "60s"},
-}
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-_PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*", re.ASCII)
-_SMALLEST_PART = 5 * 2**20  # Amazon S3 user guide, multipart upload limits
-_MOST_PARTS = 10_000
-SCHEME = "s3://"
+_MOST_PARTS = 10_000  # Amazon S3 user guide, multipart upload limits
+_BRIEFLY = 3.0
 # What the server says when a condition of a request does not hold, or is being decided for another request.
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _MISSING = ("NoSuchKey", "404", "NoSuchVersion")
@@ -52,77 +27,6 @@ _DENIED = ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch",
            "AllAccessDisabled")
 _FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "507")
 _BUSY_SERVER = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "503", "500", "XMinioServerNotInitialized")
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """How a bucket is reached and written. Durations in seconds, sizes in bytes.
-
-    ``timeout`` is how long the server may be silent before an attempt is given up, ``attempts`` how often a request is made in
-    all; ``lease`` for how long a run that says nothing more is believed to be alive.
-    """
-
-    endpoint: str | None = None
-    region: str | None = None
-    access_key: str | None = None
-    secret_key: str | None = None
-    session_token: str | None = None
-    credentials_file: str | None = None
-    profile: str | None = None
-    ca_cert: str | None = None
-    addressing: str = "auto"
-    storage_class: str | None = None
-    lock_mode: str | None = None
-    lock_for: float | None = None
-    part_size: int = 16 * 2**20
-    jobs: int = 4
-    timeout: float = 30.0
-    attempts: int = 4
-    lease: float = 60.0
-
-    def __post_init__(self) -> None:
-        if bool(self.access_key) != bool(self.secret_key):
-            raise InvalidOption("s3: access_key and secret_key go together", hint="Give both, or neither for profile or environment")
-        if bool(self.lock_mode) != bool(self.lock_for):
-            raise InvalidOption("s3: lock_mode and lock_for go together", hint="Give both, or neither")
-        if self.endpoint and not re.fullmatch(r"https?://[^\s/?#]+/?", self.endpoint):
-            raise InvalidOption(f"s3.endpoint: {self.endpoint!r} is no address", hint="Write it as https://s3.example.com:9000")
-        if self.part_size < _SMALLEST_PART:
-            raise InvalidOption(f"s3.part_size: {self.part_size} bytes are too few", hint="Give 5MiB or more")
-        for name, least in (("jobs", 1), ("attempts", 1), ("timeout", 0.1), ("lease", 3)):
-            if getattr(self, name) < least:
-                raise InvalidOption(f"s3.{name}: {getattr(self, name):g} is too little", hint=f"Give {least} or more")
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> StoreSettings:
-        """Read the option ``s3``.
-
-        :raises InvalidOption: for what is unknown, unreadable, negative, or not whole
-        """
-        unknown = sorted(set(options) - set(SUBOPTIONS))
-        if unknown:
-            raise InvalidOption(f"s3: unknown key {unknown[0]!r}", hint=f"Known are {', '.join(SUBOPTIONS)}")
-        values = {name: value for name, value in options.items() if value is not None}
-        for name in ("lock_for", "timeout", "lease"):
-            if name in values:
-                values[name] = parse_duration(values[name], option=f"s3.{name}")
-        if "part_size" in values:
-            values["part_size"] = parse_size(values["part_size"], option="s3.part_size")
-        return cls(**values)
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """``s3://bucket/prefix`` as bucket and prefix.
-
-    :raises InvalidOption: for a bucket or prefix that cannot be one
-    """
-    bucket, _slash, prefix = url.removeprefix(SCHEME).rstrip("/").partition("/")
-    if not _BUCKET.fullmatch(bucket):
-        raise InvalidOption(f"repository: {bucket!r} is no name of a bucket", hint="Write it as s3://bucket or s3://bucket/prefix")
-    if prefix and (not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/"))):
-        raise InvalidOption(f"repository: {prefix!r} cannot be a prefix in a bucket",
-                            hint="Use letters, digits and !_.*'()- between single slashes")
-    return bucket, prefix
 
 
 class Taken(Exception):
@@ -135,10 +39,21 @@ class Bucket:
     def __init__(self, name: str, settings: StoreSettings) -> None:
         self.name = name
         self.settings = settings
+        self._lost = False
 
     @cached_property
     def client(self) -> Any:
         """Of boto3, made when it is first needed; thread-safe."""
+        return self._connect(self.settings.timeout, self.settings.attempts)
+
+    @cached_property
+    def _hasty_client(self) -> Any:
+        """For a server that was given up just now: what is left to do then (to throw parts away, to give a lease back) is tried once
+        and briefly, for the next run does it too.
+        """
+        return self._connect(min(self.settings.timeout, _BRIEFLY), 1)
+
+    def _connect(self, timeout: float, attempts: int) -> Any:
         try:
             import boto3
             import botocore.session
@@ -150,8 +65,8 @@ class Bucket:
         if settings.credentials_file:
             core.set_config_variable("credentials_file", settings.credentials_file)
         config = Config(
-            connect_timeout=min(10.0, settings.timeout), read_timeout=settings.timeout, signature_version="s3v4",
-            retries={"mode": "standard", "total_max_attempts": settings.attempts}, max_pool_connections=2 * settings.jobs + 4,
+            connect_timeout=min(10.0, timeout), read_timeout=timeout, signature_version="s3v4",
+            retries={"mode": "standard", "total_max_attempts": attempts}, max_pool_connections=2 * settings.jobs + 4,
             # Every body that we send has its SHA-256 in a signed header, so it need not be hashed a second time to be signed.
             s3={"addressing_style": settings.addressing, "payload_signing_enabled": False},
             request_checksum_calculation="when_required", response_checksum_validation="when_required")
@@ -169,7 +84,7 @@ class Bucket:
         return ThreadPoolExecutor(self.settings.jobs, thread_name_prefix="s3")
 
     @contextmanager
-    def errors(self, key: str) -> Iterator[None]:
+    def errors(self, key: str = "") -> Iterator[None]:
         """Errors of boto3 in our words.
 
         :raises FileNotFoundError: for an object that is not there
@@ -201,9 +116,16 @@ class Bucket:
 
     def call(self, operation: str, key: str = "", **arguments: Any) -> dict[str, Any]:
         """One request, named as boto3 does (``put_object``); ``key`` is its object, where it has one."""
-        client = self.client
-        with self.errors(key):
-            return getattr(client, operation)(Bucket=self.name, **({"Key": key} if key else {}), **arguments)
+        client = self._hasty_client if self._lost else self.client
+        lost = False
+        try:
+            with self.errors(key):
+                return getattr(client, operation)(Bucket=self.name, **({"Key": key} if key else {}), **arguments)
+        except (TimedOut, Unreachable):
+            lost = True
+            raise
+        finally:
+            self._lost = lost
 
     def put(self, key: str, data: bytes, *, once: bool = False, **arguments: Any) -> None:
         """A small object; with ``once`` only where there is none.

@@ -12,7 +12,8 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from ..core.errors import Damaged, OpsError, StorageFailed, Unreachable
-from .object_store import SCHEME, Bucket, Taken
+from .object_settings import SCHEME
+from .object_store import Bucket, Taken
 
 
 def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **arguments: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.errors import StorageFailed
 from ..core.files import storage_errors
 from ..core.options import OptionGroup
-from .object_store import SUBOPTIONS
+from .object_settings import SUBOPTIONS
 
 OPTIONS = OptionGroup(
     fragment="repository",

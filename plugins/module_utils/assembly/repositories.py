@@ -12,7 +12,7 @@ from ..adapters import storage
 from ..adapters.compression import Zstd
 from ..adapters.encryption import AgeCipher
 from ..adapters.object_place import ObjectPlace
-from ..adapters.object_store import SCHEME
+from ..adapters.object_settings import SCHEME
 from ..backups.payload import Codecs
 from ..backups.repository import Repository
 from ..core.clock import Clock
