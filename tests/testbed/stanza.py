@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres_server import PostgresServer
 
-from tests.testbed import postgres
+from tests.testbed import CHECKOUT, postgres
 
 # The newest major that pgBackRest 2.45, Debian 12's, knows.
 NEWEST = 15
@@ -54,6 +57,20 @@ class StanzaServer:
         native = {key: more.pop(key) for key in ("type", "full_every", "archive_age") if key in more}
         return {**self.login, "repository": str(repository), "plan": "shop", "engine": "pgbackrest",
                 "pgbackrest": {"stanza": "shop", "config": str(self.config), **native}, **more}
+
+
+def call(module: str, options: dict[str, Any]) -> dict[str, Any]:
+    """A module's answer, for fixtures that live longer than a test.
+
+    :raises AssertionError: where it failed
+    """
+    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}}
+    done = subprocess.run([sys.executable, "-m", "tests.testbed.module", module], input=json.dumps(arguments), text=True,
+                          capture_output=True, timeout=300, cwd=CHECKOUT, check=False)
+    answer = json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
+    if answer.get("failed"):
+        raise AssertionError(answer)
+    return answer
 
 
 def installation() -> Any:

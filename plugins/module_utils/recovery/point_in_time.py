@@ -67,10 +67,19 @@ def _entries(folder: Path) -> list[str]:
 
 
 def check_empty(data: Path) -> None:
-    """See to it that nothing would be overwritten.
+    """See to it that nothing would be overwritten, but for what a recovery that was killed has left.
 
     :raises Refused: where the data directory or the folder of its tablespaces has something in it
     """
+    if not _mark(data).exists():
+        _check_empty(data)
+
+
+def _mark(data: Path) -> Path:
+    return data.with_name(f".{data.name}.evenkeel-recovery")
+
+
+def _check_empty(data: Path) -> None:
     for folder in (data, tablespaces_of(data)):
         found = _entries(folder)
         if found:
@@ -86,7 +95,7 @@ def claimed(data: Path) -> Iterator[None]:
     :raises Refused: where it is not empty
     :raises Busy: where another run fills it
     """
-    mark = data.with_name(f".{data.name}.evenkeel-recovery")
+    mark = _mark(data)
     with storage_errors(mark):
         before = mark.exists()
         descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -98,7 +107,7 @@ def claimed(data: Path) -> Iterator[None]:
         if before:
             _clear(data)
         try:
-            check_empty(data)
+            _check_empty(data)
         except Refused:
             mark.unlink()
             raise
