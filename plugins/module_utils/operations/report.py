@@ -28,7 +28,8 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     ``records`` and the points of ``trends`` have the shapes of `adapters.ledger.Ledger.records` and of this
     function's own ``trend``. Keys: ``run``, ``system``, ``environment``, ``began``, ``ended``, ``generated_at``,
     ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
-    ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``drills``,
+    ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``coverage``, ``drills``,
+    ``readiness`` (the least ready first), ``restores``,
     ``relations``, ``skipped``, ``databases``, ``certificates``, ``hosts``, ``removed``, ``logs``, ``deleted``,
     ``trend`` (this run's point), ``trends`` (earlier points and this one, oldest first).
     """
@@ -50,7 +51,10 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "services": _gather(last, "services", sort=lambda row: (row.get("status") == "pass", str(row.get("service")))),
         "targets": _gather(last, "targets"),
         "backups": _newest_backups(last, generated_at),
+        "coverage": _gather(last, "coverage", sort=lambda row: (row.get("confidence_percent") or 0, str(row.get("plan")))),
         "drills": _gather(last, "drill"),
+        "readiness": _readiness(last, rows),
+        "restores": _gather(last, "restore"),
         "relations": _gather(last, "relations"),
         "skipped": _gather(last, "skipped"),
         "databases": _gather(last, "database"),
@@ -121,6 +125,13 @@ def _gather(records: Iterable[dict[str, Any]], key: str, sort: Any = None) -> li
             for row in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
                 found.append({"on": record["host"], **row})
     return sorted(found, key=sort) if sort else found
+
+
+def _readiness(records: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scores, the least ready first, each with the status that it was judged to have."""
+    judged = {(row["host"], row["subject"]): row["status"] for row in rows if row["check"] == "recovery.readiness"}
+    found = _gather(records, "readiness", sort=lambda row: (row.get("score") or 0, str(row.get("plan"))))
+    return [{**row, "status": judged.get((row["on"], row.get("plan")), "unknown")} for row in found]
 
 
 def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> list[dict[str, Any]]:

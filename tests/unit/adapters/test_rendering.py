@@ -33,6 +33,15 @@ FULL = (
         "backup_id": backup()["id"], "plan": HOSTILE, "status": "pass", "rto_seconds": 3.2, "rto_objective_seconds": 14400,
         "rpo_seconds": 60, "rpo_objective_seconds": 900, "tables_compared": 4, "tables_different": [],
         "phases": [{"name": "fetch", "seconds": 1.0}, {"name": HOSTILE, "seconds": 2.0}]}),
+    record("recovery", "readiness", [finding("warn", "recovery.readiness", HOSTILE)], readiness=[{
+        "plan": HOSTILE, "score": 71.5, "parts": {"backup": 0.9, "drill": 0}, "weakest": "drill", "backup_age_seconds": 3600,
+        "verification_age_seconds": 7200, "drill_age_seconds": None, "rto_seconds": None, "key": None, "log_age_seconds": None}]),
+    record("backups", "verify", [], coverage=[{
+        "plan": HOSTILE, "files": 1200, "bytes": 10**9, "files_read": 1100, "bytes_read": 9 * 10**8, "damaged_files": 2,
+        "confidence_percent": 99.306}]),
+    record("recovery", "restore", [], restore={
+        "backup_id": backup()["id"], "plan": HOSTILE, "engine": "archive", "destination": HOSTILE, "status": "restored", "bytes": 10,
+        "cleared": [], "phases": [{"name": "restore", "seconds": 1.5}], "compared": 4, "different": []}),
     record("databases", "maintain", [], relations=[{
         "relation": HOSTILE, "action": "vacuum", "reason": HOSTILE, "seconds": 1.5, "status": "done",
         "before": {"dead_rows": 10, "table_bytes": 2048}, "after": {"dead_rows": 0, "table_bytes": 2048}}],
@@ -63,10 +72,12 @@ def test_nothing_is_fetched_from_elsewhere():
 
 def test_every_part_of_a_full_day_is_on_the_page():
     html = page(*FULL, trends=({"at": NOW, "share": 50.0, "verdict": "unhealthy"},))
-    for part in ("Needs attention", "Backups and recovery", "Restore drills", "Services", "Database maintenance",
+    for part in ("Needs attention", "Backups and recovery", "Readiness to recover", "What was read again", "Restored",
+                 "Restore drills", "Services", "Database maintenance",
                  "Was due and was not done", "Certificates", "Capacity", "Trend", "All checks", "chain of digests"):
         assert part in html
     assert html.count("<svg") == 3
+    assert "71.5%" in html and "never" in html and "99.306%" in html and "2 of 1200" in html
 
 
 def test_a_day_without_anything_is_a_page_too():

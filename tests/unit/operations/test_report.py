@@ -74,6 +74,12 @@ def test_a_backup_shows_the_status_it_has_at_the_end_of_the_run():
     assert (shown["status"], shown["age_seconds"]) == ("proven", 3600)
 
 
+def test_readiness_is_shown_with_its_judgement_and_the_least_ready_first():
+    shown = report(record("recovery", "readiness", [finding("pass", "recovery.readiness", "a"), finding("fail", "recovery.readiness", "b")],
+                          readiness=[{"plan": "a", "score": 90.0}, {"plan": "b", "score": 20.0}, {"plan": "c", "score": 95.0}]))
+    assert [(row["plan"], row["status"]) for row in shown["readiness"]] == [("b", "fail"), ("a", "pass"), ("c", "unknown")]
+
+
 def test_a_failed_drill_is_never_hidden_behind_a_good_verification():
     shown = report(record("backups", "create", [], backup=backup(status="verified")),
                    record("recovery", "drill", [], drill={"backup_id": backup()["id"], "plan": "shop", "status": "fail", "phases": []}))
