@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network may be cut, at any request to S3, and the server may fall silent: nothing corrupt, nothing orphaned, no long wait."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import storage
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.compression import Zstd
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.encryption import AgeCipher
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.object_place import ObjectPlace
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tar import Tar
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.archive_engine import ArchiveEngine, ArchivePolicy
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import CreationPolicy, create_backup
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload import Codecs, checksum, load
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, OpsError
+
+from tests.conftest import missing
+from tests.testbed.cuts import ANSWER, BEFORE, SILENCE, WITHIN, WITHIN_ANSWER, cuts
+from tests.testbed.minio import serve_minio
+
+CLOCK, CODECS = SystemClock(), Codecs(Zstd(), AgeCipher())
+PART = 5 * 2**20
+TIMEOUT, ATTEMPTS, LEASE = 1.0, 2, 3.0
+ALLOWED = TIMEOUT * ATTEMPTS
+
+
+@pytest.fixture(scope="module")
+def minio():
+    try:
+        with serve_minio() as server:
+            yield server
+    except FileNotFoundError as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """Bytes that do not compress, for three parts and a bit."""
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "data").write_bytes(os.urandom(3 * PART + 1000))
+    return folder
+
+
+def repository(minio, bucket, port=None, **more):
+    options = minio.options(port=port, part_size=str(PART), timeout=f"{TIMEOUT:g}s", attempts=ATTEMPTS, lease=f"{LEASE:g}s", jobs=2)
+    return Repository(ObjectPlace.from_url(f"s3://{bucket}/backups", {**options, **more}, CLOCK), "shop", "test")
+
+
+def back_up(where, source, tmp_path):
+    engine = ArchiveEngine(Tar(Commands()), ArchivePolicy((str(source),), compress=False), CLOCK, storage.tree_bytes, tmp_path / "none")
+    return create_backup(where, "files", engine, CODECS, CreationPolicy(scratch=tmp_path), CLOCK, free_bytes=storage.free_bytes).backup
+
+
+def back_up_when_free(where, source, tmp_path):
+    """Once the lease of the run that was cut off has run out."""
+    deadline = time.monotonic() + 5 * LEASE
+    while True:
+        try:
+            return back_up(where, source, tmp_path)
+        except Busy:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def corrupt(where) -> int:
+    """Of the backups that are listed, those that are not what their manifest says, every byte read."""
+    survey = where.survey()
+    bad = len(survey.unreadable)
+    for backup in survey.backups:
+        try:
+            for file in backup.manifest.files:
+                checksum(backup, file)
+        except OpsError:
+            bad += 1
+    return bad
+
+
+def test_a_reset_at_each_request_is_survived(minio, source, tmp_path):
+    """Each request of a backup in turn is cut once: before it, within it, and when its answer comes."""
+    bucket = minio.bucket("resets")
+    with cuts(minio.port) as proxy:
+        back_up(repository(minio, "resets", proxy.port), source, tmp_path)
+        whole = list(proxy.requests)
+    assert sum("partNumber=" in request for request in whole) == 4
+    seen: Counter = Counter()
+    for fault in (BEFORE, WITHIN, ANSWER):
+        for number in range(len(whole)):
+            with cuts(minio.port, lambda at, method, path, number=number, fault=fault: fault if at == number else None) as proxy:
+                made = back_up_when_free(repository(minio, bucket, proxy.port), source, tmp_path)
+                assert len(proxy.requests) > number, "the fault was never met"
+            seen["resets"] += 1
+            seen["at parts"] += "partNumber=" in proxy.requests[number]
+            seen["made"] += made is not None
+            seen["orphan parts"] += len(minio.parts())
+    direct = repository(minio, bucket)
+    seen["corrupt"] = corrupt(direct)
+    print(f"\n{seen['resets']} resets, {seen['at parts']} of them at parts: {seen['made']} backups made, corrupt {seen['corrupt']}, "
+          f"orphan parts {seen['orphan parts']}")
+    assert seen["corrupt"] == seen["orphan parts"] == 0 and seen["made"] == seen["resets"]
+    assert len(direct.list()) == 1 + seen["resets"]
+
+
+@pytest.mark.parametrize("fault", [BEFORE, SILENCE])
+def test_a_network_that_stays_cut_or_silent_ends_the_run_in_time_and_the_next_repairs(minio, source, tmp_path, fault):
+    bucket = minio.bucket(f"lost-{fault}")
+    with cuts(minio.port) as proxy:
+        back_up(repository(minio, bucket, proxy.port), source, tmp_path)
+        whole = list(proxy.requests)
+    direct, seen, overruns = repository(minio, bucket), Counter(), []
+    for number in range(2, len(whole), 2 if fault == BEFORE else 3):
+        last_answer = [time.monotonic()]
+
+        def decide(at, method, path, number=number, last_answer=last_answer):
+            if at < number:
+                last_answer[0] = time.monotonic()
+            return fault if at >= number else None
+
+        with cuts(minio.port, decide) as proxy:
+            try:
+                back_up(repository(minio, bucket, proxy.port), source, tmp_path)
+                seen["ended well"] += 1  # only what comes after the manifest was lost
+            except OpsError as error:
+                assert error.hint
+                seen["told"] += 1
+            overruns.append(time.monotonic() - last_answer[0] - ALLOWED)
+        seen["runs"] += 1
+        seen["corrupt"] += corrupt(direct)
+    time.sleep(LEASE)
+    assert back_up_when_free(direct, source, tmp_path)
+    seen["corrupt"] += corrupt(direct)
+    seen["orphan parts"] = len(minio.parts())
+    print(f"\n{seen['runs']} runs with the network {'silent' if fault == SILENCE else 'cut'} from some request on: told {seen['told']}, "
+          f"corrupt {seen['corrupt']}, orphan parts after the next run {seen['orphan parts']}, longest overrun of "
+          f"{ALLOWED:g} s {max(overruns):.1f} s")
+    assert seen["corrupt"] == seen["orphan parts"] == 0 and seen["told"] + seen["ended well"] == seen["runs"]
+    assert max(overruns) < 15
+
+
+def test_reading_goes_on_where_a_connection_broke(minio, source, tmp_path):
+    bucket = minio.bucket("reading")
+    made = back_up(repository(minio, bucket), source, tmp_path)
+    [file] = made.manifest.files
+    answers = Counter()
+
+    def decide(at, method, path):
+        if method == "GET" and file.path in path:
+            answers["gets"] += 1
+            return WITHIN_ANSWER if answers["gets"] <= 1 else None
+        return None
+
+    with cuts(minio.port, decide) as proxy:
+        where = repository(minio, bucket, proxy.port)
+        out = io.BytesIO()
+        load(where.open(made.id), file, out, CODECS)
+    assert answers["gets"] == 2 and len(out.getvalue()) == file.bytes
