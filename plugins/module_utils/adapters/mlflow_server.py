@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from ..core.clock import Clock
@@ -80,5 +83,7 @@ class MlflowServer:
     def stop(self) -> None:
         """End it and its workers; does nothing when it does not run."""
         if self._process is not None:
+            with suppress(ProcessLookupError):  # at once: what it holds is thrown away
+                os.killpg(self._process.pid, signal.SIGKILL)
             end_group(self._process)
             self._process = None

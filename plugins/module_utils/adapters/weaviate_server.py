@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -50,6 +52,7 @@ class WeaviateServer:
             "DEFAULT_VECTORIZER_MODULE": "none", "ENABLE_MODULES": "", "DISABLE_TELEMETRY": "true", "GO_PROFILING_DISABLE": "true",
             "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false", "AUTHENTICATION_APIKEY_ENABLED": "true",
             "AUTHENTICATION_APIKEY_ALLOWED_KEYS": self._key, "AUTHENTICATION_APIKEY_USERS": "drill",
+            "CLUSTER_BASIC_AUTH_USERNAME": "drill", "CLUSTER_BASIC_AUTH_PASSWORD": self._key,
             "AUTHORIZATION_ADMINLIST_ENABLED": "true", "AUTHORIZATION_ADMINLIST_USERS": "drill", "LOG_LEVEL": "warning",
         }
         log = folder / "server.log"
@@ -78,6 +81,8 @@ class WeaviateServer:
     def stop(self) -> None:
         """End it; does nothing when it does not run."""
         if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):  # at once: what it holds is thrown away
+                os.killpg(self._process.pid, signal.SIGKILL)
             end_group(self._process)
             self._process = None
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -163,7 +164,8 @@ def _deviation(code: str, now: str | None) -> float | None:
     was, there = decoded(code), decoded(now) if now is not None else None
     if was is None or there is None or len(was) != len(there):
         return None
-    return max((abs(one - other) for one, other in zip(was, there, strict=True)), default=0.0)
+    apart = [abs(one - other) for one, other in zip(was, there, strict=True)]
+    return math.inf if any(map(math.isnan, apart)) else max(apart, default=0.0)
 
 
 def _different(name: str, message: str) -> Difference:

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""evenkeel.ops.recovery.component as an operator runs it, and backups.create for what it restores."""
+"""evenkeel.ops.recovery.component on a vector store as an operator runs it (on a model registry: test_model_registry.py)."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
 
 from tests.conftest import missing
-from tests.testbed import mlflow, pgvector, postgres
+from tests.testbed import pgvector, postgres
 
 
 @pytest.fixture
@@ -67,29 +66,3 @@ def test_the_vector_store_is_restored_in_order_and_only_when_meant(playbook, inv
         again = playbook("evenkeel.ops.recovery.component", inventory=inventory, variables=meant)
         assert again.returncode != 0 and "is not empty" in again.stdout, again.stdout
         assert recorded(tmp_path) == ["unknown", "pass", "unknown"]
-
-
-def test_the_model_registry_is_restored_after_a_snapshot_of_what_is_there(playbook, inventory, tmp_path):
-    with mlflow.serve_mlflow() as damaged, mlflow.serve_mlflow() as target:
-        mlflow.fill(damaged, tmp_path)
-        repository = str(tmp_path / "repository")
-        variables: dict[str, Any] = {
-            "backups_repository": repository, "backups_min_free": "0",
-            "backups_plans": [{"name": "models", "engine": "model_registry", "model_registry": {"url": damaged.url}, "source": {}}],
-            "recovery_repository": repository, "recovery_scratch_dir": str(tmp_path), "recovery_component": "model-registry",
-            "recovery_component_at_least": "created", "recovery_component_confirm": "model-registry",
-            "recovery_components": [{
-                "name": "model-registry", "plan": "models", "target": {"model_registry": {"url": target.url}},
-                "probes": [{"name": "models", "url": f"{target.url}/health", "contains": "OK"}]}]}
-        made = playbook("evenkeel.ops.backups.create", inventory=inventory, variables=variables)
-        assert made.returncode == 0, made.stdout + made.stderr
-        without = playbook("evenkeel.ops.recovery.component", inventory=inventory, variables=variables)
-        assert without.returncode != 0 and "recovery_component_snapshot to false" in without.stdout, without.stdout
-        damaged.delete_model(mlflow.ODD)
-        variables["recovery_components"][0]["current"] = {"model_registry": {"url": damaged.url}}
-        done = playbook("evenkeel.ops.recovery.component", inventory=inventory, variables=variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert [one["name"] for one in target.models()] == ["churn", mlflow.ODD]
-        [snapshot] = (tmp_path / "repository/unnamed/unnamed/models-before-recovery").glob("*/manifest.json")
-        assert list(json.loads(snapshot.read_text())["fingerprint"]["registry"]) == ["churn"]
-        assert recorded(tmp_path) == ["unknown", "pass"]
