@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from typing import Any
 
 from ..core.clock import format_instant, parse_instant
 from ..core.errors import Damaged, OpsError
+from .seal import SEALED, UNSEALED, sealed, unsealed
 
-FORMAT = 1
 # How a stored file was coded, in the order of doing; each coding adds its suffix to the name.
 SUFFIXES = {"zstd": ".zst", "age": ".age"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -91,9 +90,9 @@ class Manifest:
         return self.encryption is not None
 
     def to_json(self) -> bytes:
-        """UTF-8 JSON with sorted keys, ending with a newline."""
+        """Sealed JSON (`seal.sealed`)."""
         data = {
-            "format": FORMAT, "id": self.id, "system": self.system, "environment": self.environment, "plan": self.plan,
+            "id": self.id, "system": self.system, "environment": self.environment, "plan": self.plan,
             "engine": self.engine, "created_at": format_instant(self.created_at), "data_at": format_instant(self.data_at),
             "files": [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256,
                        "plain_bytes": file.plain_bytes, "coding": list(file.coding)}
@@ -102,7 +101,7 @@ class Manifest:
             "compression": self.compression, "encryption": self.encryption, "fingerprint": self.fingerprint,
             "tools": dict(self.tools), "timings": dict(self.timings), "parent": self.parent, "native": self.native,
         }
-        return json.dumps(data, indent=1, sort_keys=True).encode() + b"\n"
+        return sealed(data)
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
@@ -111,9 +110,9 @@ class Manifest:
         :raises Damaged: for anything but a whole manifest of a format that this version knows
         """
         try:
-            data = json.loads(text)
-            if data["format"] != FORMAT:
-                raise Damaged(f"The manifest has format {data['format']!r}, this version reads {FORMAT}",
+            data = unsealed(text)
+            if data["format"] not in (UNSEALED, SEALED):
+                raise Damaged(f"The manifest has format {data['format']!r}, this version reads up to {SEALED}",
                               hint="Use the version of evenkeel.ops that wrote it")
             return cls(
                 id=str(data["id"]), system=str(data["system"]), environment=str(data["environment"]), plan=str(data["plan"]),

@@ -8,7 +8,6 @@ rewrites anything; the status is read off those files.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..core.finding import Status
 from .folder import Folder
 from .manifest import Manifest, StoredFile
 from .place import Held, Place
+from .seal import sealed, unsealed
 
 __all__ = ["Backup", "Manifest", "Repository", "StoredFile", "Survey", "new_id", "record_verification"]
 
@@ -34,6 +34,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # The files beside data/ and verifications/. What retention is deleting bears its manifest under the second name until it is gone.
 MANIFEST, DOOMED = "manifest.json", "doomed.json"
 KINDS = ("verify", "drill", "sample")
+_STAMP = "%Y%m%dT%H%M%SZ"
+_RECORD = re.compile(r"(\d{8}T\d{6}Z)-(" + "|".join(KINDS) + r")-[0-9a-f]{6}\.json", re.ASCII)
 # The words of findings.
 PASSED, FAILED, UNKNOWN = Status.PASS.value, Status.FAIL.value, Status.UNKNOWN.value
 
@@ -286,7 +288,7 @@ def checked_name(name: str, option: str) -> str:
 
 def new_id(now: datetime) -> str:
     """An id that sorts by time and is not given twice."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{now:{_STAMP}}-{secrets.token_hex(3)}"
 
 
 def read_backup(place: Place) -> Backup:
@@ -307,17 +309,24 @@ def read_backup(place: Place) -> Backup:
 
 
 def _read_verifications(place: Place) -> list[dict[str, Any]]:
-    """In order of their instants. A record that cannot be read says nothing, and so can only lower the status."""
+    """In order of their instants. One of a name that is not ours says nothing; one that is no longer as it was written counts as
+    failed, since it may have said so.
+    """
     records = []
     for name in place.files():
         if not name.endswith(".json") or name.startswith("."):
             continue
         try:
-            record = json.loads(place.read(name))
+            record = unsealed(place.read(name))
             if record["kind"] in KINDS and record["status"] in (PASSED, FAILED, UNKNOWN):
                 records.append({**record, "at": format_instant(parse_instant(record["at"]))})
-        except (ValueError, KeyError, TypeError, InvalidOption, FileNotFoundError):
+        except FileNotFoundError:
             continue
+        except (Damaged, ValueError, KeyError, TypeError, InvalidOption):
+            if named := _RECORD.fullmatch(name):
+                at = datetime.strptime(named[1], _STAMP).replace(tzinfo=timezone.utc)
+                records.append({"kind": named[2], "status": FAILED, "at": format_instant(at), "evidence": {"record": name},
+                                "message": f"the record {name} was altered: verify the backup again by its id"})
     return sorted(records, key=lambda record: record["at"])
 
 
@@ -337,6 +346,6 @@ def record_verification(backup: Backup, record: Mapping[str, Any]) -> PurePath:
                             hint=f"kind is one of {', '.join(KINDS)}; status one of {PASSED}, {FAILED}, {UNKNOWN}")
     at = parse_instant(record["at"])
     place = backup.place.at("verifications")
-    name = f"{at:%Y%m%dT%H%M%SZ}-{record['kind']}-{secrets.token_hex(3)}.json"
-    place.write(name, json.dumps({**record, "at": format_instant(at)}, indent=1, sort_keys=True).encode() + b"\n")
+    name = f"{at:{_STAMP}}-{record['kind']}-{secrets.token_hex(3)}.json"
+    place.write(name, sealed({**record, "at": format_instant(at)}))
     return place.address / name

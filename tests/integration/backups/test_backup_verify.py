@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 
 from tests.integration.backups.conftest import folder_of
 
@@ -94,7 +95,7 @@ def test_what_its_program_cannot_read_is_found_though_the_hashes_agree(verify, r
     harm(backup.data / entry["path"], "cut")
     content = (backup.data / entry["path"]).read_bytes()
     entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "plain_bytes": len(content)}
-    (backup.folder / "manifest.json").write_text(json.dumps(data))
+    (backup.folder / "manifest.json").write_bytes(sealed(data))
     [one] = verify()["verifications"]
     assert one["status"] == "fail" and "pg_restore" in one["message"], one
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed, unsealed
 
 HEAD = "-----BEGIN {}PRIVATE KEY-----\nMIIE\n"
 
@@ -137,9 +137,9 @@ def test_every_version_is_verified_drilled_and_restored(plan, run_module, tmp_pa
 def test_a_content_that_is_not_the_recorded_one_is_damaged(plan, run_module):
     made = plan.backup()["backup"]
     manifest = Path(made["path"], "manifest.json")
-    told = json.loads(manifest.read_text())
+    told = unsealed(manifest.read_bytes())
     told["source"]["content"] = "sha256:" + "0" * 64
-    manifest.write_text(json.dumps(told))
+    manifest.write_bytes(sealed(told))
     [one] = run_module("backup_verify", {"repository": plan.repository})["verifications"]
     assert one["status"] == "fail" and "not the one that was recorded" in one["message"]
 

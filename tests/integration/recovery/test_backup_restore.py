@@ -17,6 +17,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 
 from tests.conftest import ROOT
 from tests.integration.recovery.conftest import fill, wheel_folder
@@ -187,7 +188,7 @@ def test_an_archive_that_tries_to_get_out_is_not_restored(restore, files, tmp_pa
                 archive.addfile(one, io.BytesIO(b"!"))
         (backup.folder / "data" / "archive.tar").write_bytes(made.getvalue())
         size, digest = len(made.getvalue()), hashlib.sha256(made.getvalue()).hexdigest()
-        (backup.folder / "manifest.json").write_text(json.dumps({
+        (backup.folder / "manifest.json").write_bytes(sealed({
             **manifest, "source": {**manifest["source"], "members": len(members)},
             "files": [{"path": "archive.tar", "bytes": size, "plain_bytes": size, "coding": [], "sha256": digest}]}))
         answer = restore(backup=files["id"], path=f"{tmp_path}/target", verify=False)

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.dump_engine import Database, DumpEngine, DumpPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload import Codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 
 from tests.conftest import ROOT
@@ -131,7 +132,7 @@ def test_a_table_that_comes_back_otherwise_is_named(newest_shop, backup, drill, 
     manifest = Path(made["path"], "manifest.json")
     content = json.loads(manifest.read_text())
     content["fingerprint"]["tables"]["public.customers"][key] = value
-    manifest.write_text(json.dumps(content))
+    manifest.write_bytes(sealed(content))
     answer = drill(plan="shop", amcheck=False)
     [data] = by_check(answer)["recovery.data"]
     assert data["status"] == "fail" and data["message"] == said
@@ -164,7 +165,7 @@ def test_a_missing_server_is_told_with_its_package(newest_shop, backup, run_modu
     manifest = Path(made["path"], "manifest.json")
     content = json.loads(manifest.read_text())
     content["source"]["server_version"] = 990001
-    manifest.write_text(json.dumps(content))
+    manifest.write_bytes(sealed(content))
     answer = run_module("restore_drill", {"repository": str(tmp_path / "repository"), "plan": "shop", "scratch_dir": str(scratch)})
     assert answer["failed"] and answer["error"] == "ToolMissing" and "postgresql-99" in answer["hint"]
 

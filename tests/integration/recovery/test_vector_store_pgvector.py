@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget, connect
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 
 from tests.conftest import missing
 from tests.integration.recovery.conftest import status_of
@@ -81,7 +82,7 @@ def altered(backup: dict[str, Any], change) -> None:
     manifest = Path(backup["path"], "manifest.json")
     content = json.loads(manifest.read_text())
     change(content["fingerprint"]["vector_collections"])
-    manifest.write_text(json.dumps(content))
+    manifest.write_bytes(sealed(content))
 
 
 def test_the_fingerprint_has_every_collection_and_no_vector_more_than_the_sample(backup):
@@ -182,7 +183,7 @@ def test_a_server_without_pgvector_is_told_before_anything_is_loaded(backup, run
     manifest = Path(backup["path"], "manifest.json")
     content = json.loads(manifest.read_text())
     content["source"]["server_version"], content["tools"]["pg_dump"] = 170000, "17.1"
-    manifest.write_text(json.dumps(content))
+    manifest.write_bytes(sealed(content))
     answer = run_module("restore_drill", {"repository": str(tmp_path / "repository"), "plan": "vectors", "scratch_dir": str(scratch),
                                           "bin_dir": wheel_folder(), "amcheck": False})
     assert answer["failed"] and answer["error"] == "ToolMissing" and "postgresql-17-pgvector" in answer["hint"], answer

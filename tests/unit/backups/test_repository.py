@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.backups.create import
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.lease import lease, scratch_folder
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.manifest import Manifest, StoredFile
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository, record_verification
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, Damaged, InvalidOption, NotFound
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_a_manifest_survives_its_json(clock):
 
 
 @pytest.mark.parametrize("change", [
-    {"format": 2}, {"files": [{"path": "../../etc/passwd", "bytes": 1, "sha256": "0" * 64, "plain_bytes": 1, "coding": []}]},
+    {"files": [{"path": "../../etc/passwd", "bytes": 1, "sha256": "0" * 64, "plain_bytes": 1, "coding": []}]},
     {"files": [{"path": "/etc/passwd", "bytes": 1, "sha256": "0" * 64, "plain_bytes": 1, "coding": []}]},
     {"files": [{"path": "a", "bytes": -1, "sha256": "0" * 64, "plain_bytes": 1, "coding": []}]},
     {"files": [{"path": "a", "bytes": 1, "sha256": "short", "plain_bytes": 1, "coding": []}]},
@@ -97,7 +98,7 @@ def test_a_manifest_survives_its_json(clock):
 def test_an_altered_manifest_is_refused(clock, change):
     data = json.loads(manifest(clock.now()).to_json()) | change
     with pytest.raises(Damaged):
-        Manifest.from_json(json.dumps(data).encode())
+        Manifest.from_json(sealed(data))
 
 
 @pytest.mark.parametrize("records, status", [
@@ -131,6 +132,20 @@ def test_a_record_that_cannot_be_read_raises_no_status(repository, clock):
     for number, text in enumerate(["", "{", "[]", '{"kind": "verify", "status": "pass"}', '{"kind": "x", "status": "pass"}']):
         (folder / "verifications" / f"{number}.json").write_text(text)
     assert repository.open(folder.name).status == "created"
+
+
+@pytest.mark.parametrize("damage", [lambda text: b"", lambda text: text[:-1], lambda text: text.replace(b"fail", b"fall"),
+                                    lambda text: text.replace(b'"seal"', b'"sea1"'), lambda text: text.replace(b"2026", b"1026")])
+def test_a_record_that_was_altered_does_not_take_its_failure_along(repository, clock, damage):
+    folder = put(repository, manifest(clock.now()))
+    for seconds, status in ((0, "pass"), (60, "fail")):
+        at = format_instant(clock.now() + timedelta(seconds=seconds))
+        record = record_verification(repository.open(folder.name), {"kind": "verify", "status": status, "at": at})
+    record.write_bytes(damage(record.read_bytes()))
+    assert repository.open(folder.name).status == "failed"
+    later = format_instant(clock.now() + timedelta(hours=1))
+    record_verification(repository.open(folder.name), {"kind": "verify", "status": "pass", "at": later})
+    assert repository.open(folder.name).status == "verified"
 
 
 def test_a_record_of_no_kind_is_refused(repository, clock):
