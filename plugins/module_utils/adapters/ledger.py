@@ -203,6 +203,15 @@ class Ledger:
                 .order_by(RECORDS.c.id.desc()).limit(limit)).scalars().all()
         return [values["trend"] for body in reversed(bodies) for values in json.loads(body) if "trend" in values]
 
+    def history(self, *, system: str, environment: str, area: str, procedure: str) -> list[dict[str, Any]]:
+        """What a procedure's modules returned in all its runs for a system's environment: one dictionary each, oldest first."""
+        with self._writing() as connection:
+            bodies = connection.execute(
+                sa.select(RECORDS.c.body).where(RECORDS.c.system == system, RECORDS.c.environment == environment,
+                                                RECORDS.c.area == area, RECORDS.c.procedure == procedure)
+                .order_by(RECORDS.c.id)).scalars().all()
+        return [values for body in bodies for values in json.loads(body)]
+
     def verify_chain(self, expected: Collection[str] = ()) -> int:
         """Recompute every digest from the first record on; ``expected`` are digests that were kept elsewhere.
 
