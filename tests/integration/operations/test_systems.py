@@ -51,10 +51,19 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
         "evenkeel_database_name": database["database"], "evenkeel_database_ssl_mode": "prefer", "evenkeel_database_ca_cert": "",
         "evenkeel_backup_repository": str(folder / "backups"), "evenkeel_backup_recipients": [state["age"]["recipient"]],
         "evenkeel_backup_identity_file": state["age"]["identity_file"],
+        "evenkeel_restic_repository": str(folder / "restic"), "evenkeel_restic_key_file": str(folder / "restic.password"),
         "evenkeel_certificate_sources": [
             {"endpoint": f"127.0.0.1:{state['tls']['endpoints']['valid']['port']}", "server_name": "localhost",
              "ca_cert": state["tls"]["ca"]}],
     }
+    (folder / "restic.password").write_text("not to be guessed")
+    # The lab has neither of them: a folder of files stands for each, as for a store without an engine of its own.
+    for name, option in (("vector_store", {"driver": "weaviate"}), ("model_registry", {"url": web})):
+        place = folder / name
+        place.mkdir(exist_ok=True)
+        (place / "some.file").write_text("some data\n" * 1000)
+        known |= {f"evenkeel_{name}": {"engine": "archive", name: option, "source": {"paths": [str(place)]}},
+                  f"evenkeel_{name}_target": {}, f"evenkeel_{name}_target_probes": []}
     given: dict[str, Any] = {}
     for name in names:
         if name in known:
