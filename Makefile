@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab-up lab-down test unit integration lint sanity molecule bench clean
+.PHONY: help setup demo lab-up lab-down test unit integration lint sanity molecule bench reliability clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -40,6 +40,9 @@ molecule: setup ## Every molecule scenario
 
 bench: setup ## Ratios against named peers, into docs/performance.md
 	@.venv/bin/python -m tests.benchmarks --write
+
+reliability: setup ## Faults made on purpose, in full (20 minutes), into docs/reliability.md
+	@EVENKEEL_RELIABILITY_SCALE=1 EVENKEEL_RELIABILITY=write .venv/bin/python -m pytest tests/integration/reliability
 
 clean: ## Stop the lab and remove what it kept
 	@.venv/bin/python -m tests.testbed.lab clean
