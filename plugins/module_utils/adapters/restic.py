@@ -185,7 +185,8 @@ class Restic:
                 return done
             if "already locked" not in done.stderr:
                 raise _told_apart(done, self.target.repository)
-            self._clear_dead_locks(timeout)
+            if self._clear_dead_locks(timeout):
+                continue
             if self._clock.monotonic() >= end:
                 holder = _HOLDER.search(done.stderr)
                 who = f"process {holder[2]} on {holder[3]}" if holder else "another process"
@@ -202,8 +203,8 @@ class Restic:
         environment = {"AWS_SHARED_CREDENTIALS_FILE": target.credentials_file} if target.credentials_file else {}
         return self._commands.run([*argv, *arguments], env=environment, timeout=timeout, check=False)
 
-    def _clear_dead_locks(self, timeout: float) -> None:
-        """Have restic remove locks, but only where every one is of a process of this host that is gone.
+    def _clear_dead_locks(self, timeout: float) -> bool:
+        """Have restic remove locks, but only where every one is of a process of this host that is gone; whether it did.
 
         restic by itself also takes those for stale that are older than half an hour; the holder may only be stopped.
         """
@@ -213,11 +214,10 @@ class Restic:
             try:
                 lock = json.loads(done.stdout)
                 if lock["hostname"] != socket.gethostname() or _lives(int(lock["pid"])):
-                    return
+                    return False
             except (ValueError, KeyError, TypeError):
-                return
-        if listed.returncode == 0 and listed.stdout.strip():
-            self._call(["unlock"], timeout)
+                return False
+        return listed.returncode == 0 and bool(listed.stdout.strip()) and self._call(["unlock"], timeout).returncode == 0
 
 
 def _lives(pid: int) -> bool:

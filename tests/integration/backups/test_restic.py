@@ -206,7 +206,7 @@ def holder(plan) -> Iterator[subprocess.Popen]:
     """A restic that is stopped while it holds the repository's exclusive lock."""
     process = plan.bare("check", "--read-data")
     deadline = time.monotonic() + 10
-    while not os.listdir(plan.home / "restic/locks") and time.monotonic() < deadline:
+    while not [name for name in os.listdir(plan.home / "restic/locks") if len(name) == 64] and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGSTOP)
     yield process
