@@ -76,7 +76,8 @@ class Rest:
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", **target.headers})
         self._session.verify = target.ca_cert or True
-        retry = Retry(total=2, backoff_factor=0.2, status_forcelist=_PASSING, allowed_methods=("GET",), raise_on_status=False)
+        # An answer that does not come in time is not waited for twice.
+        retry = Retry(total=2, read=False, backoff_factor=0.2, status_forcelist=_PASSING, allowed_methods=("GET",), raise_on_status=False)
         adapter = _unix_adapter(target.unix_socket, retry) if target.unix_socket else HTTPAdapter(max_retries=retry)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -97,7 +98,7 @@ class Rest:
             response = self._session.request(method, self.target.url + path, params=query, json=body, allow_redirects=False,
                                              timeout=(_CONNECT_SECONDS, self.target.timeout))
             content = response.content
-        self._check(response, path)
+        self._check(response, path, content)
         if not content.strip():
             return None
         try:
@@ -116,7 +117,9 @@ class Rest:
             response = self._session.get(self.target.url + path, params=query, stream=True, allow_redirects=False,
                                          timeout=(_CONNECT_SECONDS, self.target.timeout))
         try:
-            self._check(response, path)
+            with self._translated(path):
+                said = b"" if response.ok else next(response.iter_content(_KEPT), b"")
+            self._check(response, path, said)
             yield _Body(response, self, path)
         finally:
             response.close()
@@ -130,14 +133,13 @@ class Rest:
             response = self._session.put(self.target.url + path, data=stream, allow_redirects=False,
                                          headers={"Content-Type": "application/octet-stream"},
                                          timeout=(_CONNECT_SECONDS, self.target.timeout))
-        self._check(response, path)
+            content = response.content
+        self._check(response, path, content)
 
-    def _check(self, response: Any, path: str) -> None:
+    def _check(self, response: Any, path: str, content: bytes) -> None:
         if 200 <= response.status_code < 300:
             return
-        with self._translated(path):
-            said = response.raw.read(_KEPT, decode_content=True).decode("utf-8", "replace") if not response._content_consumed \
-                else response.text[:_KEPT]
+        said = content[:_KEPT].decode("utf-8", "replace")
         where = f"{self.what} at {self.target.url}"
         evidence = {"url": f"{self.target.url}{path}", "status": response.status_code, "said": said}
         if response.status_code in (401, 403):

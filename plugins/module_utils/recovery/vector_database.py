@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..backups.repository import Backup
@@ -108,7 +109,7 @@ def verify_vectors(backup: Backup, open_session: Callable[[], Session], policy: 
         raise Damaged(f"The fingerprint in the manifest makes no sense: {error!r}",
                       hint="The manifest was altered: use another backup") from error
     else:
-        sampled = type(sampled)(sampled.compared, sampled.bitwise, sampled.deviation, (*differences, *sampled.differences))
+        sampled = replace(sampled, differences=(*differences, *sampled.differences))
         seen = {one.qualified: _wrong(one, wanted.get(one.qualified)) for one in indexes}
         recalls = [measure_recall(session, one, policy) for one in indexes if one.valid]
         return [judge_samples(backup.plan, sampled, tolerance=policy.tolerance), judge_indexes(backup.plan, wanted, seen),

@@ -49,11 +49,15 @@ class VectorPolicy:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Vectors that were compared: how many, how many bit by bit the same, and the largest deviation of a coordinate."""
+    """Vectors that were compared: how many, how many bit by bit the same, and the largest deviation of a coordinate.
+
+    ``all_same`` says that the digests over every vector are the same, those beyond the sample among them.
+    """
 
     compared: int = 0
     bitwise: int = 0
     deviation: float = 0.0
+    all_same: bool = False
     differences: tuple[Difference, ...] = ()
 
 
@@ -79,10 +83,12 @@ def compare_collections(expected: Mapping[str, Any], actual: Mapping[str, Any]) 
 
 
 def compare_samples(expected: Mapping[str, Any], actual: Mapping[str, Any], *, tolerance: float) -> Sampled:
-    """The vectors that the manifest keeps against those of the restored copy."""
+    """The vectors that the manifest keeps against those of the restored copy; without a tolerance the digests over all too."""
     compared = bitwise = 0
-    deviation, found = 0.0, []
+    deviation, found, other = 0.0, [], []
     for name, was in expected.items():
+        if was["vectors"] != (actual.get(name) or {}).get("vectors"):
+            other.append(name)
         there = (actual.get(name) or {}).get("sample", {})
         for id, vectors in was["sample"].items():
             for vector, code in vectors.items():
@@ -98,7 +104,9 @@ def compare_samples(expected: Mapping[str, Any], actual: Mapping[str, Any], *, t
                 deviation = max(deviation, far)
                 if not far <= tolerance:
                     found.append(_different(name, f"{name}: the vector {vector or 'of'} {id} deviates by {far:.3g}"))
-    return Sampled(compared, bitwise, deviation, tuple(found))
+    if not tolerance:
+        found += [_different(name, f"the vectors of {name} are not bit by bit as they were") for name in other]
+    return Sampled(compared, bitwise, deviation, not other, tuple(found))
 
 
 def judge_samples(subject: str, sampled: Sampled, *, tolerance: float) -> Finding:
@@ -112,8 +120,9 @@ def judge_samples(subject: str, sampled: Sampled, *, tolerance: float) -> Findin
     if not sampled.compared:
         return Finding(check, subject, Status.UNKNOWN, "the backup has no vectors to compare", None, tolerance,
                        hint="See whether the collections should hold vectors")
-    if sampled.bitwise == sampled.compared:
-        return Finding(check, subject, Status.PASS, f"all {sampled.compared} sampled vectors are bit by bit as they were", 0.0, tolerance)
+    if sampled.bitwise == sampled.compared and sampled.all_same:
+        return Finding(check, subject, Status.PASS, f"all vectors are bit by bit as they were, {sampled.compared} sampled ones and the "
+                       "digests over every one", 0.0, tolerance)
     return Finding(check, subject, Status.PASS, f"{sampled.bitwise} of {sampled.compared} sampled vectors are bit by bit as they were, the "
                    f"others deviate by {sampled.deviation:.3g} at the most", sampled.deviation, tolerance)
 

@@ -19,7 +19,8 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.vectors impo
     lacking,
 )
 
-ENTRY = {"count": 2, "ids": "a", "content": "c", "schema": {"x": 1}, "sample": {"1": {"": coded([1.0, 2.0])}}}
+ENTRY = {"count": 2, "ids": "a", "content": "c", "schema": {"x": 1}, "vectors": "v",
+         "sample": {"1": {"": coded([1.0, 2.0])}}}
 
 
 @pytest.mark.parametrize("change, said", [
@@ -44,8 +45,14 @@ def test_a_collection_that_is_missing_or_new_is_named():
     ([1.0, float("nan")], 9.0, "fail"),
 ])
 def test_vectors_are_held_against_the_tolerance(now, tolerance, status):
-    sampled = compare_samples({"A": ENTRY}, {"A": {"sample": {"1": {"": coded(now)}}}}, tolerance=tolerance)
+    sampled = compare_samples({"A": ENTRY}, {"A": {"vectors": "v", "sample": {"1": {"": coded(now)}}}}, tolerance=tolerance)
     assert judge_samples("plan", sampled, tolerance=tolerance).status.value == status
+
+
+def test_a_vector_beyond_the_sample_that_is_another_fails_where_nothing_is_tolerated():
+    other = {"A": {**ENTRY, "vectors": "w"}}
+    assert judge_samples("p", compare_samples({"A": ENTRY}, other, tolerance=0.0), tolerance=0.0).status.value == "fail"
+    assert judge_samples("p", compare_samples({"A": ENTRY}, other, tolerance=0.1), tolerance=0.1).status.value == "pass"
 
 
 def test_no_vector_is_unknown_and_a_missing_one_fails():
