@@ -115,12 +115,15 @@ class DumpClient:
         """Have pg_restore read the table of contents, and then all data, without a server; the number of entries.
 
         :raises Damaged: when it cannot
+        :raises CommandFailed: when it was ended from outside, or had no memory, which says nothing of the dump
         """
         program = self.installation.program("pg_restore")
         try:
             contents = self._commands.run([program, "--list", str(folder)], timeout=timeout).stdout
             self._commands.run([program, "--file=/dev/null", str(folder)], timeout=timeout)
         except CommandFailed as error:
+            if error.evidence.get("returncode", 0) < 0 or "out of memory" in str(error.evidence.get("stderr")):
+                raise
             raise Damaged(f"pg_restore {self.version} cannot read it: {error.message}", evidence=error.evidence,
                           hint="Make a new backup; find out what altered this one") from error
         return sum(1 for line in contents.splitlines() if line and not line.startswith(";"))

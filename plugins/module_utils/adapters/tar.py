@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from threading import Event, Thread, Timer
 from typing import IO, Any, TypeVar
 
-from ..core.errors import CommandFailed, TimedOut, ToolMissing
+from ..core.errors import CommandFailed, StorageFailed, TimedOut, ToolMissing
 from ..core.quantities import format_duration
 from .command import Commands, end_group
 
@@ -23,6 +24,7 @@ _KEPT_REMARKS = 200
 _LONGEST_LINE = 65536  # a path of PATH_MAX, every byte of it escaped, fits
 # GNU tar's manual, "Return Values": some files differ (changed while read, or vanished), and a fatal error.
 _DIFFERS, _FATAL = 1, 2
+_FULL = re.compile("No space left on device|Disk quota exceeded")
 _KEEP = ("--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--numeric-owner")
 
 
@@ -91,6 +93,7 @@ class Tar:
     def extract(self, feed: Callable[[IO[bytes]], None], target: str, *, timeout: float) -> None:
         """Unpack the stream that ``feed`` writes below ``target``, which exists; nothing is written outside of it.
 
+        :raises StorageFailed: where there is no room below ``target``
         :raises CommandFailed: when tar cannot read it, or not write below ``target``
         :raises TimedOut: after ``timeout`` seconds
         """
@@ -146,8 +149,11 @@ class Tar:
         said = "\n".join(remarks.kept)
         how = f"was ended by signal {-process.returncode}" if process.returncode < 0 \
             else f"ended with status {process.returncode}"
+        evidence = {"argv": list(argv), "returncode": process.returncode, "stderr": said[:4000]}
+        if full := next((remark for remark in remarks.kept if _FULL.search(remark)), None):
+            raise StorageFailed(f"tar {how}: {full}", hint="Free space there or raise the quota, then run again", evidence=evidence)
         raise CommandFailed(f"tar {how}: {remarks.kept[0] if remarks.kept else 'it printed nothing'}",
-                            evidence={"argv": list(argv), "returncode": process.returncode, "stderr": said[:4000]})
+                            hint="What it said is in the evidence", evidence=evidence)
 
 
 class _Remarks:
