@@ -99,6 +99,7 @@ summary:
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.reach import unreached
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
@@ -119,6 +120,8 @@ OPTIONS = own(
 
 def run(request: Request) -> Outcome:
     """Look at both sites, judge."""
+    if not request["site"].strip():
+        raise InvalidOption("site: it has no name", hint="Name the standby site; its name is the confirmation")
     triggers = read_triggers(request["triggers"])
     since, now = request["outage_since"], request.clock.now()
     timeout = parse_duration(request["endpoint_timeout"], option="endpoint_timeout")

@@ -189,8 +189,9 @@ def test_site_readiness_and_site_activation_say_what_makes_no_sense(run_module):
                           ({"triggers": {"a": {"outage": "-1m"}}}, "not a duration"), ({"triggers": {"a": 5}}, "no dictionary"),
                           ({"triggers": {"a": {"primary_gone": "maybe"}}}, "neither true nor false"),
                           ({"triggers": {"a": {}}, "endpoints": ["host"]}, "no endpoint"),
-                          ({"triggers": {"a": {}}, "outage_since": "noon"}, "not an instant")):
-        answer = run_module("site_readiness", {"site": "west", **options})
+                          ({"triggers": {"a": {}}, "outage_since": "noon"}, "not an instant"),
+                          ({"triggers": {"a": {}}, "site": "", "confirm": ""}, "has no name")):
+        answer = run_module("site_readiness", {"site": "west", "confirm": "west", **options})
         assert answer["failed"] and answer["error"] == "InvalidOption" and said in answer["msg"], (options, answer)
     for done in ([{"name": "other", "began": 1, "ended": 2}], [{"name": "dns"}]):
         answer = run_module("site_activation", {"site": "west", "steps": ["dns"], "done": done})
