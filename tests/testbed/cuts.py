@@ -61,7 +61,7 @@ class Cuts:
                     return self._cut(client, server)
                 if fault["now"] != SILENCE:
                     server.sendall(data)
-        self._cut(client)
+            server.shutdown(socket.SHUT_WR)
 
     def _back(self, server: socket.socket, client: socket.socket, fault: dict[str, str | None]) -> None:
         with contextlib.suppress(OSError):
@@ -74,8 +74,8 @@ class Cuts:
                     return self._cut(client, server)
                 if fault["now"] != SILENCE:
                     client.sendall(data)
-        if fault["now"] != SILENCE:
-            self._cut(client)
+            if fault["now"] != SILENCE:
+                client.shutdown(socket.SHUT_WR)
 
     @staticmethod
     def _cut(*ends: socket.socket) -> None:

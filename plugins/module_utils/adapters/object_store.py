@@ -134,7 +134,8 @@ class Bucket:
         """
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
         try:
-            self.call("put_object", key, Body=data, ChecksumSHA256=digest, **({"IfNoneMatch": "*"} if once else {}), **arguments)
+            self.call("put_object", key, Body=data, ChecksumAlgorithm="SHA256", ChecksumSHA256=digest,
+                      **({"IfNoneMatch": "*"} if once else {}), **arguments)
         except Taken:
             # The answer to the request before may have been lost. What we write once is like nothing that others write.
             if self.get(key)[0] != data:

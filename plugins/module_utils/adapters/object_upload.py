@@ -30,7 +30,7 @@ def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **argu
     if size <= part_size:
         data = _fill(reader, part_size + 1)
         _checked(key, len(data), hashlib.sha256(data).hexdigest(), size, sha256)
-        bucket.call("put_object", key, Body=data, ChecksumSHA256=_base64(bytes.fromhex(sha256)), **arguments)
+        bucket.call("put_object", key, Body=data, ChecksumAlgorithm="SHA256", ChecksumSHA256=_base64(bytes.fromhex(sha256)), **arguments)
         return
     begun = bucket.call("create_multipart_upload", key, ChecksumAlgorithm="SHA256", **arguments)
     try:
