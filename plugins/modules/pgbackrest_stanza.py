@@ -192,7 +192,7 @@ def run(request: Request) -> Outcome:
         done = prepare(stanza, file, programs, SettingsSession(session), policy, timeout=timeout, check_mode=request.check_mode,
                        wait_for=lambda predicate: wait_until(predicate, deadline=Deadline(request.clock, 30), what="the new settings"))
     word = "would be done" if request.check_mode else "done"
-    changes = "".join(f"ALTER SYSTEM SET {name} = {value}\n" for name, value in sorted(done.settings.items()))
+    changes = "".join(f"# to postgresql.auto.conf: {name} = {value}\n" for name, value in sorted(done.settings.items()))
     return Outcome(
         changed=bool(done.actions), findings=done.findings,
         summary=f"{stanza}: {', '.join(done.actions) or 'nothing'} {word}{'; restart the server' if done.restart else ''}",

@@ -27,7 +27,7 @@ AREAS = ("health", "backups", "recovery", "databases", "certificates", "capacity
 INVENTORIES = [f"{system}/{environment}" for system in SYSTEMS for environment in ENVIRONMENTS]
 TRACE = re.compile(r"(?<![\w-])(?:AN-[OD]|CR|NE|SK|D)-\d+\b")
 # What a run hands to a role itself, so that no inventory needs to.
-GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs", "recovery_component", "continuity_exercise"}
+GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs", "recovery_component", "recovery_pitr_data_dir", "continuity_exercise"}
 # Words that no policy holds: they say where something is.
 ADDRESS = re.compile(r"://|\b[a-z0-9-]+\.(?:com|example|net|org)\b|^/|\b\d+\.\d+\.\d+\.\d+\b")
 
