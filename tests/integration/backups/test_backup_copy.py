@@ -123,3 +123,30 @@ def test_what_makes_no_sense_is_refused_with_a_hint(run_module, options, make, c
 def test_the_repository_itself_is_no_second_one(run_module, options, repository):
     answer = run_module("backup_copy", {**options, "copy_repository": str(repository.root)})
     assert answer["failed"] and "is the repository itself" in answer["msg"]
+
+
+def test_the_procedure_copies_verifies_and_prunes_both(playbook, repository, second, tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "data").write_bytes(os.urandom(1000))
+    inventory = tmp_path / "inventory"
+    inventory.write_text("[backups]\nhere ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n")
+
+    def run(verb, copy_repository, **more):
+        return playbook(f"evenkeel.ops.backups.{verb}", inventory=inventory, variables={
+            "backups_repository": str(repository.root), "backups_copy_repository": copy_repository, "backups_min_free": "1MiB",
+            "backups_prune_max_percent": 100, "backups_plans": [{
+                "name": "files", "engine": "archive", "source": {"paths": [str(tmp_path / "source")]},
+                "retention": {"keep_last": 1, "archived": True}, "copy": {"keep_last": 2}}], **more})
+
+    for _number in range(3):
+        assert run("create", "").returncode == 0
+    refused = run("copy", "")
+    assert refused.returncode != 0 and "backups_copy_repository is empty" in refused.stdout
+    copied = run("copy", str(second.root))
+    assert copied.returncode == 0, copied.stdout
+    copies = [backup.id for backup in Repository(second.root, "unnamed", "unnamed").list("files")]
+    assert len(copies) == 2 and {second.open(id).status for id in copies} == {"verified"}
+    assert "changed=0" in run("copy", str(second.root)).stdout
+    pruned = run("prune", str(second.root))
+    assert pruned.returncode == 0, pruned.stdout
+    assert len(repository.list("files")) == 2, "one has no copy, since two are enough there"
