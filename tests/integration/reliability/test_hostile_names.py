@@ -120,7 +120,7 @@ def round_trip(run_module: Callable[..., Any], repository: Path, scratch: Path, 
     return drilled["drill"]["tables_compared"]
 
 
-def test_two_hundred_tables(run_module, newest_pg, tmp_path, scratch, capsys):
+def test_two_hundred_tables(run_module, newest_pg, tmp_path, scratch, figure):
     chosen = for_tables()
     with connect(newest_pg) as session:
         session.run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", names={"name": "hostile"})
@@ -137,7 +137,7 @@ def test_two_hundred_tables(run_module, newest_pg, tmp_path, scratch, capsys):
     with connect(newest_pg) as session:
         session.run("DROP DATABASE {name} WITH (FORCE)", names={"name": "hostile"})
     assert compared == 200
-    tell(capsys, f"{compared} of 200 table names through create, verify and drill; executed {len(executed())}")
+    tell(figure, "names of tables, through create, verify and drill", f"{compared} of 200 compared; executed {len(executed())}")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def hostile_folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["archive", "configuration", "restic"])
-def test_two_hundred_files_and_folders(run_module, hostile_folder, tmp_path, scratch, engine, capsys):
+def test_two_hundred_files_and_folders(run_module, hostile_folder, tmp_path, scratch, engine, figure):
     told: dict[str, Any] = {"engine": engine, "paths": [str(hostile_folder)]}
     more: dict[str, Any] = {}
     if engine == "configuration":
@@ -166,14 +166,14 @@ def test_two_hundred_files_and_folders(run_module, hostile_folder, tmp_path, scr
         told["restic"] = {"repository": str(tmp_path / "restic"), "password_file": str(tmp_path / "password"), "initialize": True}
     compared = round_trip(run_module, tmp_path / "repository", scratch, told, **more)
     assert compared == 3 + 200 + 1 + 400
-    tell(capsys, f"{engine}: 200 file and 200 folder names through create, verify and drill; executed {len(executed())}")
+    tell(figure, f"{engine}: names of files and folders, through create, verify and drill", f"200 and 200; executed {len(executed())}")
 
 
-def test_two_hundred_paths_of_a_plan(run_module, hostile_folder, tmp_path, scratch, capsys):
+def test_two_hundred_paths_of_a_plan(run_module, hostile_folder, tmp_path, scratch, figure):
     paths = sorted(str(path) for path in (hostile_folder / "folders").iterdir())
     compared = round_trip(run_module, tmp_path / "repository", scratch, {"engine": "archive", "paths": paths})
     assert compared == 400
-    tell(capsys, f"{len(paths)} paths of a plan through create, verify and drill; executed {len(executed())}")
+    tell(figure, "paths of a plan, through create, verify and drill", f"{len(paths)}; executed {len(executed())}")
 
 
 # A member: (name, attributes); content is four bytes where it is a regular file. {out} is a folder that must stay as it is.
@@ -264,7 +264,7 @@ def state(*folders: Path) -> dict[str, Any]:
     return {**found, "/": os.stat("/").st_mode}
 
 
-def test_no_member_of_an_archive_leaves_the_folder_that_it_is_restored_to(forge, tmp_path, capsys):
+def test_no_member_of_an_archive_leaves_the_folder_that_it_is_restored_to(forge, tmp_path, figure):
     out, home = tmp_path / "outside", tmp_path / "home"
     out.mkdir()
     (out / "sentinel").write_text("safe")
@@ -296,12 +296,11 @@ def test_no_member_of_an_archive_leaves_the_folder_that_it_is_restored_to(forge,
             escaped.append(f"{case} (restore)")
         shutil.rmtree(home)
         (out / "sentinel").write_text("safe")
-    tell(capsys, f"{len(ESCAPES)} archive escape cases, each drilled and restored; escaped {len(escaped)}")
+    tell(figure, "members of archives that would escape, drilled and restored", f"{len(ESCAPES)} cases; escaped {len(escaped)}")
     assert escaped == []
     assert len(ESCAPES) >= 30
     assert arrived > len(ESCAPES) / 2  # they were unpacked, not refused for some flaw of their making
 
 
-def tell(capsys: pytest.CaptureFixture, text: str) -> None:
-    with capsys.disabled():
-        print(f"\nnames are hostile: {text}")
+def tell(figure, how: str, text: str) -> None:
+    figure("names are hostile", how, text)

@@ -88,7 +88,7 @@ def corrupt(where) -> int:
     return bad
 
 
-def test_a_reset_at_each_request_is_survived(minio, source, tmp_path):
+def test_a_reset_at_each_request_is_survived(minio, source, tmp_path, figure):
     """Each request that sends a part, begins, completes or commits is cut once: before it, within it, and when its answer comes."""
     bucket = minio.bucket("resets")
     with cuts(minio.port) as proxy:
@@ -107,14 +107,15 @@ def test_a_reset_at_each_request_is_survived(minio, source, tmp_path):
             seen["orphan parts"] += len(minio.parts())
     direct = repository(minio, bucket)
     seen["corrupt"] = corrupt(direct)
-    print(f"\n{seen['resets']} resets, {seen['at parts']} of them at parts: {seen['made']} backups made, corrupt {seen['corrupt']}, "
-          f"orphan parts {seen['orphan parts']}")
+    figure("the network may be cut", "connections reset once at each request that writes to S3 (MinIO): before, within, at the answer",
+           f"{seen['resets']} resets, {seen['at parts']} of them at parts: {seen['made']} backups made, corrupt objects {seen['corrupt']}, "
+           f"orphan parts {seen['orphan parts']}")
     assert seen["corrupt"] == seen["orphan parts"] == 0 and seen["made"] == seen["resets"]
     assert len(direct.list()) == 1 + seen["resets"]
 
 
 @pytest.mark.parametrize("fault", [BEFORE, SILENCE])
-def test_a_network_that_stays_cut_or_silent_ends_the_run_in_time_and_the_next_repairs(minio, source, tmp_path, fault):
+def test_a_network_that_stays_cut_or_silent_ends_the_run_in_time_and_the_next_repairs(minio, source, tmp_path, fault, figure):
     bucket = minio.bucket(f"lost-{fault}")
     with cuts(minio.port) as proxy:
         back_up(repository(minio, bucket, proxy.port), source, tmp_path)
@@ -142,9 +143,9 @@ def test_a_network_that_stays_cut_or_silent_ends_the_run_in_time_and_the_next_re
     assert back_up_when_free(direct, source, tmp_path)
     seen["corrupt"] += corrupt(direct)
     seen["orphan parts"] = len(minio.parts())
-    print(f"\n{seen['runs']} runs with the network {'silent' if fault == SILENCE else 'cut'} from some request on: told {seen['told']}, "
-          f"corrupt {seen['corrupt']}, orphan parts after the next run {seen['orphan parts']}, longest overrun of "
-          f"{ALLOWED:g} s {max(overruns):.1f} s")
+    figure("the network may be cut", f"S3 (MinIO) {'says nothing more' if fault == SILENCE else 'is cut off'} from each such request on",
+           f"{seen['runs']} runs, {seen['told']} told, the others were over: corrupt objects {seen['corrupt']}, orphan parts after "
+           f"the next run {seen['orphan parts']}, longest overrun of the {ALLOWED:g} s allowed {max(overruns):.1f} s")
     assert seen["corrupt"] == seen["orphan parts"] == 0 and seen["told"] + seen["ended well"] == seen["runs"]
     assert max(overruns) < 15
 

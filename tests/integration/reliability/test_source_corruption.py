@@ -60,27 +60,27 @@ def corrupt() -> Iterator[tuple[StanzaServer, set[tuple[str, int]]]]:
         yield made, damage(made.server, made.target)
 
 
-def told(engine: str, named: set[tuple[str, int]], damaged: set[tuple[str, int]], capsys: pytest.CaptureFixture) -> None:
-    with capsys.disabled():
-        print(f"\nsource corruption: {engine} named {len(named & damaged)} of {len(damaged)} pages, {len(named - damaged)} others")
+def told(engine: str, named: set[tuple[str, int]], damaged: set[tuple[str, int]], figure) -> None:
+    figure("source corruption is named", f"pages of a cluster with checksums damaged, backed up by {engine}",
+           f"named {len(named & damaged)} of {len(damaged)}, {len(named - damaged)} others")
 
 
-def test_pgbackrest_names_every_damaged_page(corrupt, run_module, tmp_path, capsys):
+def test_pgbackrest_names_every_damaged_page(corrupt, run_module, tmp_path, figure):
     made, damaged = corrupt
     answer = run_module("backup", made.backup(tmp_path / "store"))
     assert answer["failed"] and answer["error"] == "Damaged", answer
     named = {(relative(file), page) for file, pages in answer["evidence"]["pages"] for page in expanded(pages)}
-    told("pgbackrest", named, damaged, capsys)
+    told("pgbackrest", named, damaged, figure)
     assert named == damaged
     assert not list((tmp_path / "store").rglob("manifest.json"))
 
 
-def test_pg_basebackup_names_every_damaged_page(corrupt, run_module, tmp_path, capsys):
+def test_pg_basebackup_names_every_damaged_page(corrupt, run_module, tmp_path, figure):
     made, damaged = corrupt
     answer = run_module("backup", {**made.login, "repository": str(tmp_path / "store"), "plan": "shop", "engine": "pg_basebackup",
                                    "bin_dir": made.server.installation.folder})
     assert answer["failed"] and answer["error"] == "Damaged", answer
     named = {(relative(file), int(page)) for file, page in answer["evidence"]["pages"]}
-    told("pg_basebackup", named, damaged, capsys)
+    told("pg_basebackup", named, damaged, figure)
     assert named == damaged
     assert not list((tmp_path / "store").rglob("manifest.json"))
