@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a long piece of work is, for whoever watches: a small file that is rewritten about once a second.
+"""How far a long piece of work is, for whoever watches: a small file that is rewritten once a second.
 
 Work says `begin`, then `add` for what it has read or written, or `reach` where it knows the whole. A module is one process with one
 piece of work, so there is one progress in it. Nobody watches unless the environment names a file, and then nothing is counted:
@@ -14,7 +14,7 @@ import os
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock, Thread
 
 from .clock import Clock
 from .quantities import format_duration, format_size
@@ -59,7 +59,9 @@ def read(content: bytes) -> Reading | None:
 
 
 class _Progress:
-    """Writes to a new file, whoever may read it: it says nothing that is secret."""
+    """Writes to a new file that anybody may read: it says nothing that is secret. A thread does, so that time goes on in it while
+    the work is deep in a compressor or a program, and the work itself only counts.
+    """
 
     def __init__(self, path: str, clock: Clock) -> None:
         self._clock, self._path = clock, path
@@ -67,41 +69,45 @@ class _Progress:
         os.fchmod(self._file, 0o644)
         self._lock = Lock()
         self._what, self._total, self._done, self._reached = "", None, 0, False
-        self._began = self._written = clock.monotonic()
+        self._began = clock.monotonic()
+        self._over = Event()
+        self._thread = Thread(target=self._follow, daemon=True)
+        self._thread.start()
 
     def begin(self, what: str, total: int | None, reached: bool) -> None:
         with self._lock:
             self._what, self._total, self._done, self._reached = what, total, 0, reached
             self._began = self._clock.monotonic()
-            self._write()
+        self.tell()
 
     def add(self, size: int) -> None:
         if not self._reached:
             with self._lock:
                 self._done += size
-                self._write_in_time()
 
     def reach(self, done: int) -> None:
         with self._lock:
             self._done = max(done, self._done)
-            self._write_in_time()
 
     def close(self) -> None:
+        self._over.set()
+        self._thread.join()
         with suppress(OSError):
             os.close(self._file)
             os.unlink(self._path)
 
-    def _write_in_time(self) -> None:
-        if self._clock.monotonic() - self._written >= _EVERY:
-            self._write()
+    def _follow(self) -> None:
+        while not self._over.wait(_EVERY):
+            self.tell()
 
-    def _write(self) -> None:
-        self._written = self._clock.monotonic()
-        text = json.dumps({"pid": os.getpid(), "what": self._what[:100], "done": self._done, "total": self._total,
-                           "seconds": round(self._written - self._began, 3)})
-        if len(text) <= _LENGTH:
-            with suppress(OSError):
-                os.pwrite(self._file, text.ljust(_LENGTH).encode(), 0)
+    def tell(self) -> None:
+        """Write how far it is."""
+        with self._lock:
+            text = json.dumps({"pid": os.getpid(), "what": self._what[:100], "done": self._done, "total": self._total,
+                               "seconds": round(self._clock.monotonic() - self._began, 3)})
+            if self._what and len(text) <= _LENGTH:
+                with suppress(OSError):
+                    os.pwrite(self._file, text.ljust(_LENGTH).encode(), 0)
 
 
 _progress: _Progress | None = None
