@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Any
 
 from ..core.errors import AccessDenied, InvalidOption, LibraryMissing, NotFound, StorageFailed, TimedOut, Unreachable
@@ -40,6 +41,8 @@ class Bucket:
         self.name = name
         self.settings = settings
         self._lost = False
+        # Parts in memory, of however many files at once.
+        self.room = BoundedSemaphore(settings.jobs + 1)
 
     @cached_property
     def client(self) -> Any:
@@ -138,7 +141,11 @@ class Bucket:
                       **({"IfNoneMatch": "*"} if once else {}), **arguments)
         except Taken:
             # The answer to the request before may have been lost. What we write once is like nothing that others write.
-            if self.get(key)[0] != data:
+            try:
+                ours = self.get(key)[0] == data
+            except FileNotFoundError:  # it is being written by another just now
+                ours = False
+            if not ours:
                 raise
 
     def get(self, key: str) -> tuple[bytes, dict[str, Any]]:

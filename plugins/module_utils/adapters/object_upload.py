@@ -8,12 +8,13 @@ import base64
 import hashlib
 from concurrent.futures import wait
 from contextlib import suppress
-from threading import BoundedSemaphore
 from typing import Any
 
 from ..core.errors import Damaged, OpsError, StorageFailed, Unreachable
 from .object_settings import SCHEME
 from .object_store import Bucket, Taken
+
+_NO_UPLOAD = "NoSuchUpload"
 
 
 def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **arguments: Any) -> None:
@@ -28,9 +29,11 @@ def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **argu
     arguments = {**arguments, "Metadata": {**arguments.get("Metadata", {}), "sha256": sha256}}
     part_size = bucket.part_size(size)
     if size <= part_size:
-        data = _fill(reader, part_size + 1)
-        _checked(key, len(data), hashlib.sha256(data).hexdigest(), size, sha256)
-        bucket.call("put_object", key, Body=data, ChecksumAlgorithm="SHA256", ChecksumSHA256=_base64(bytes.fromhex(sha256)), **arguments)
+        with bucket.room:
+            data = _fill(reader, part_size + 1)
+            _checked(key, len(data), hashlib.sha256(data).hexdigest(), size, sha256)
+            bucket.call("put_object", key, Body=data, ChecksumAlgorithm="SHA256", ChecksumSHA256=_base64(bytes.fromhex(sha256)),
+                        **arguments)
         return
     begun = bucket.call("create_multipart_upload", key, ChecksumAlgorithm="SHA256", **arguments)
     try:
@@ -39,9 +42,7 @@ def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **argu
         _complete(bucket, key, begun["UploadId"], parts, size, sha256)
     except BaseException as error:
         try:
-            bucket.call("abort_multipart_upload", key, UploadId=begun["UploadId"])
-        except FileNotFoundError:
-            pass
+            _abort(bucket, key, begun["UploadId"])
         except OpsError as second:
             error.add_note(f"Its parts could not be thrown away ({second.message}); the next run of the plan does it")
         with suppress(OpsError):
@@ -53,8 +54,7 @@ def upload(bucket: Bucket, key: str, reader: Any, size: int, sha256: str, **argu
 
 def _send_parts(bucket: Bucket, key: str, upload_id: str, reader: Any, part_size: int) -> tuple[list[dict[str, Any]], int, str]:
     """Read in order, send side by side; at most so many parts are in memory as there are threads, and one."""
-    room = BoundedSemaphore(bucket.settings.jobs + 1)
-    digest, written, running = hashlib.sha256(), 0, []
+    room, digest, written, running = bucket.room, hashlib.sha256(), 0, []
 
     def send(number: int, data: bytes) -> dict[str, Any]:
         try:
@@ -67,8 +67,12 @@ def _send_parts(bucket: Bucket, key: str, upload_id: str, reader: Any, part_size
     try:
         while True:
             room.acquire()
-            failed = [one for one in running if one.done() and one.exception()]
-            data = b"" if failed else _fill(reader, part_size)
+            try:
+                failed = [one for one in running if one.done() and one.exception()]
+                data = b"" if failed else _fill(reader, part_size)
+            except BaseException:
+                room.release()
+                raise
             if not data:
                 room.release()
                 break
@@ -88,14 +92,15 @@ def _complete(bucket: Bucket, key: str, upload_id: str, parts: list[dict[str, An
     expected = f"{_base64(composite)}-{len(parts)}"
     try:
         answer = bucket.call("complete_multipart_upload", key, UploadId=upload_id, MultipartUpload={"Parts": parts})
-    except (StorageFailed, FileNotFoundError) as error:
+    except (OpsError, FileNotFoundError) as error:
         # The answer to an earlier attempt may have been lost: then the upload is gone and the object is there.
-        if isinstance(error, StorageFailed) and error.evidence.get("code") != "NoSuchUpload":
-            raise
-        if not is_whole(bucket, key, size, sha256):
+        with suppress(OpsError):
+            if is_whole(bucket, key, size, sha256):
+                return
+        if isinstance(error, FileNotFoundError) or error.evidence.get("code") == _NO_UPLOAD:
             raise Unreachable(f"{SCHEME}{bucket.name}/{key}: the server no longer knows the upload",
                               hint="Run again; see whether somebody throws unfinished uploads away") from error
-        return
+        raise
     said = answer.get("ChecksumSHA256")
     if said and said.partition("-")[0] != expected.partition("-")[0]:
         bucket.delete([key])
@@ -117,13 +122,19 @@ def abort_uploads(bucket: Bucket, key: str) -> int:
     found = bucket.call("list_multipart_uploads", Prefix=key)
     ids = [one["UploadId"] for one in found.get("Uploads", []) if one["Key"] == key]
     for upload_id in ids:
-        with suppress(FileNotFoundError):
-            try:
-                bucket.call("abort_multipart_upload", key, UploadId=upload_id)
-            except StorageFailed as error:
-                if error.evidence.get("code") != "NoSuchUpload":
-                    raise
+        _abort(bucket, key, upload_id)
     return len(ids)
+
+
+def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    """An upload that is gone already is no error."""
+    try:
+        bucket.call("abort_multipart_upload", key, UploadId=upload_id)
+    except FileNotFoundError:
+        return
+    except StorageFailed as error:
+        if error.evidence.get("code") != _NO_UPLOAD:
+            raise
 
 
 class ObjectReader:

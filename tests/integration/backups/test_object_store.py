@@ -280,3 +280,26 @@ def test_lifecycle_rules_are_set_once_and_others_are_left(run_module, here, buck
 def test_rules_that_make_no_sense_are_refused(run_module, here, bucket, more, said):
     answer = run_module("backup_lifecycle", {name: value for name, value in {**options(here, bucket), **more}.items() if value})
     assert answer["failed"] and said in answer["msg"] and answer["hint"]
+
+
+def test_payload_is_archived_by_age_where_there_is_an_archive_class(run_module):
+    """Amazon's own classes are in no server that runs here; moto has their API."""
+    import logging
+
+    import boto3
+    from moto.server import ThreadedMotoServer
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+        client.create_bucket(Bucket="archive")
+        wanted = {"repository": "s3://archive/backups", "archive_after": "30d", "abort_uploads_after": "7d",
+                  "s3": {"endpoint": url, "access_key": "testing", "secret_key": "testing"}}
+        assert run_module("backup_lifecycle", wanted)["changed"] and not run_module("backup_lifecycle", wanted)["changed"]
+        [archive] = [one for one in client.get_bucket_lifecycle_configuration(Bucket="archive")["Rules"] if one.get("Transitions")]
+        assert archive["Transitions"] == [{"Days": 30, "StorageClass": "GLACIER"}]
+        assert run_module("backup_lifecycle", {**wanted, "archive_after": "60d"})["changed"]
+    finally:
+        server.stop()
