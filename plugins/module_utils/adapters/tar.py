@@ -24,7 +24,8 @@ _KEPT_REMARKS = 200
 _LONGEST_LINE = 65536  # a path of PATH_MAX, every byte of it escaped, fits
 # GNU tar's manual, "Return Values": some files differ (changed while read, or vanished), and a fatal error.
 _DIFFERS, _FATAL = 1, 2
-_FULL = re.compile("No space left on device|Disk quota exceeded")
+# GNU tar tells a write that found room for a part of a block by "Wrote only".
+_FULL = re.compile("No space left on device|Disk quota exceeded|: Wrote only ")
 _KEEP = ("--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--numeric-owner")
 
 
