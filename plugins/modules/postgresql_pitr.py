@@ -16,8 +16,8 @@ description:
   - Says where recovery ended. The server is promoted there, and shut down cleanly.
   - With O(start) the server of the recovered data directory is started for good, with its own configuration, and only where the
     validation found nothing against it.
-  - A data directory that is not empty is refused. What a recovery that failed had written is removed, what one that was killed
-    had written is removed by the next run.
+  - A data directory that is not empty is refused. What a recovery that failed had written is removed; what one that was killed
+    had written is removed by the next run that has O(confirm).
   - Runs on the host that is to have the data directory, as root or as the server's account.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.2.0
@@ -55,7 +55,7 @@ options:
     description: Its configuration file, where that is not in the data directory.
     type: path
   confirm:
-    description: Recover into a folder that is not below O(scratch_dir), or start a server.
+    description: Recover into a folder that is not below O(scratch_dir), start a server, or remove what a killed recovery has left.
     type: bool
     default: false
   amcheck:
@@ -225,7 +225,7 @@ def run(request: Request) -> Outcome:
     backup = chosen_backup(open_repository(request), point, plan=request["plan"], id=request["backup"])
     cluster = scratch_cluster(request, backup)
     cluster.check_folder(scratch)
-    check_empty(data)
+    check_empty(data, remove_remains=request["confirm"])
     recovery = {"backup_id": backup.id, "plan": backup.plan, "engine": backup.engine, "data_dir": str(data), "target": str(point),
                 "started": False}
     why = needs_confirmation(data, scratch, start=request["start"])

@@ -60,7 +60,7 @@ def recovery_into(data: Path, request: Request, backup: Backup, codecs: Codecs, 
     copy = physical_engines()[backup.engine].physical(request, backup, codecs, cluster)
     with ExitStack() as stack:
         stack.enter_context(backup.held())
-        stack.enter_context(claimed(data))
+        stack.enter_context(claimed(data, remove_remains=request["confirm"]))
         parts = stack.enter_context(scratch_folder(data.parent))
         room = stack.enter_context(scratch_folder(Path(request["scratch_dir"])))
         yield PhysicalDrill(backup, copy, cluster, policy, room, point=point, jobs=request["jobs"], deadline=deadline,

@@ -124,7 +124,7 @@ class PgBackRestEngine:
         before = self._programs.info()
         if encrypt and before["cipher"] == "none":
             raise InvalidOption(f"The plan is to be encrypted, and the stanza {self._programs.stanza} is not",
-                                hint="Make the stanza anew with a passphrase (backups_pgbackrest), or set encrypt: false for the plan")
+                                hint="Make the stanza anew with backups_pgbackrest_cipher_pass, or set encrypt: false for the plan")
         session = self._open()
         try:
             description = {**self._place, "stanza": self._programs.stanza, **describe_cluster(session)}

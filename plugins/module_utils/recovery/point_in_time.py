@@ -66,50 +66,55 @@ def _entries(folder: Path) -> list[str]:
         return sorted(os.listdir(folder)) if folder.exists() else []
 
 
-def check_empty(data: Path) -> None:
-    """See to it that nothing would be overwritten, but for what a recovery that was killed has left.
+def check_empty(data: Path, *, remove_remains: bool) -> None:
+    """See to it that nothing would be overwritten. What lies in the place of a recovery that was killed may be what it left, and may
+    be what somebody put there since: it is removed only where that was confirmed (``remove_remains``).
 
     :raises Refused: where the data directory or the folder of its tablespaces has something in it
     """
-    if not _mark(data).exists():
-        _check_empty(data)
+    left = _mark(data).exists()
+    if not (left and remove_remains):
+        _refuse_entries(data, left=left)
+
+
+def _refuse_entries(data: Path, *, left: bool) -> None:
+    hint = "A recovery into it was killed. Look whether this is what it left; if so, confirm, and it is removed" if left else \
+        "Nothing was touched. Choose another data_dir, or move away by hand what is there"
+    for folder in (data, tablespaces_of(data)):
+        found = _entries(folder)
+        if found:
+            raise Refused(f"{folder} is not empty: {', '.join(found[:5])}", hint=hint,
+                          evidence={"path": str(folder), "entries": found[:50]})
 
 
 def _mark(data: Path) -> Path:
     return data.with_name(f".{data.name}.evenkeel-recovery")
 
 
-def _check_empty(data: Path) -> None:
-    for folder in (data, tablespaces_of(data)):
-        found = _entries(folder)
-        if found:
-            raise Refused(f"{folder} is not empty: {', '.join(found[:5])}", evidence={"path": str(folder), "entries": found[:50]},
-                          hint="Nothing was touched. Choose another data_dir, or move away by hand what is there")
-
-
 @contextmanager
-def claimed(data: Path) -> Iterator[None]:
-    """The data directory is ours to fill: empty now, or filled by a run that was killed, whose remains go. What was written is
-    removed when the recovery fails, so that the next run finds what this one found.
+def claimed(data: Path, *, remove_remains: bool) -> Iterator[None]:
+    """The data directory is ours to fill: empty, or filled by a run that was killed, whose remains go where that was confirmed. What
+    was written is removed when the recovery fails, so that the next run finds what this one found.
 
     :raises Refused: where it is not empty
     :raises Busy: where another run fills it
     """
     mark = _mark(data)
+    left = mark.exists()
     with storage_errors(mark):
-        before = mark.exists()
         descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Busy(f"Another run recovers into {data}", hint="Wait for it; its lock ends with it, however it ends") from error
-        if before:
+        if left and remove_remains:
             _clear(data)
         try:
-            _check_empty(data)
+            _refuse_entries(data, left=left)
         except Refused:
-            mark.unlink()
+            if not left:
+                mark.unlink()
             raise
         try:
             yield
@@ -117,7 +122,7 @@ def claimed(data: Path) -> Iterator[None]:
             try:
                 _clear(data)
             except OpsError as second:
-                error.add_note(f"{second}; the next run removes it")
+                error.add_note(f"{second}; it is left there")
                 raise error from None
             mark.unlink(missing_ok=True)
             raise

@@ -199,12 +199,14 @@ def test_a_recovered_server_is_started_for_good_once_it_was_confirmed(site, reco
                            check=True, capture_output=True, cwd="/")
 
 
-def test_what_a_killed_recovery_left_is_removed_by_the_next_one(site, recover, room):
+def test_what_a_killed_recovery_left_is_removed_by_the_next_one_that_is_confirmed(site, recover, room):
     data = room / "killed"
     data.mkdir()
     (data / "half").write_text("a file of a recovery that was killed")
     (room / ".killed.evenkeel-recovery").touch()
-    answer = recover(data_dir=str(data), target_type="immediate")
+    refused = recover(data_dir=str(data), target_type="immediate")
+    assert refused["error"] == "Refused" and "was killed" in refused["hint"] and (data / "half").exists(), refused
+    answer = recover(data_dir=str(data), target_type="immediate", confirm=True)
     assert not answer.get("failed"), answer
     assert not (data / "half").exists() and (data / "PG_VERSION").exists()
 
