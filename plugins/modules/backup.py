@@ -15,6 +15,9 @@ description:
     and takes a fingerprint of every table inside the very snapshot that is dumped.
   - The engine V(archive) streams files and folders through GNU tar and zstd, with owners, modes, links, extended attributes and
     ACLs. Symbolic links are archived as links.
+  - The engine V(pgbackrest) has pgBackRest copy a whole cluster into its own repository, full, differential or incremental; it judges
+    whether the log is archived, too. M(evenkeel.ops.pgbackrest_stanza) prepares the server.
+  - The engine V(pg_basebackup) copies a whole cluster over a connection for replication, full, or incremental from PostgreSQL 17 on.
   - Where the newest usable backup of the plan is younger than O(max_age), nothing is done.
   - One run at a time writes a plan. What a killed run left behind is cleared away by the next one.
   - The manifest is written last; a folder without one is no backup. A run that fails removes what it wrote and keeps

@@ -26,7 +26,7 @@ from ..core.finding import Finding, Status
 from .engine import Product, Source
 from .manifest import StoredFile
 from .payload import Codecs, HashingReader, for_each, load, store
-from .pgbackrest_engine import PhysicalSession, describe_cluster
+from .pgbackrest_engine import PhysicalSession, cluster_bytes, describe_cluster
 from .repository import Backup, Repository
 
 MANIFEST = "backup_manifest"
@@ -97,7 +97,7 @@ class BaseBackupEngine:
         session = self._cluster.open_session()
         try:
             client = self._client_for(session.server_version // 10000)
-            size = session.value("SELECT sum(pg_database_size(oid))::int8 FROM pg_database")
+            size = cluster_bytes(session)
             source = {**self._cluster.place, **describe_cluster(session)}
             if self._policy.kind == "incr":
                 _check_incremental(session, client)
@@ -115,7 +115,7 @@ class BaseBackupEngine:
         try:
             source = {**self._cluster.place, **describe_cluster(session)}
             client = self._client_for(session.server_version // 10000)
-            size = session.value("SELECT sum(pg_database_size(oid))::int8 FROM pg_database")
+            size = cluster_bytes(session)
         finally:
             session.close()
         by_server = source["server_version"] >= 150000 and client.major >= 15

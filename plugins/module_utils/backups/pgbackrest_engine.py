@@ -128,7 +128,7 @@ class PgBackRestEngine:
         session = self._open()
         try:
             description = {**self._place, "stanza": self._programs.stanza, **describe_cluster(session)}
-            size = session.value("SELECT sum(pg_database_size(oid))::int8 FROM pg_database")
+            size = cluster_bytes(session)
         finally:
             session.close()
         known = [backup for backup in self._known() if backup.engine == self.name]
@@ -163,6 +163,13 @@ def describe_cluster(session: PhysicalSession) -> dict[str, Any]:
                current_setting('data_checksums') = 'on' AS checksums,
                pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes""")
     return {**row, "server_version": session.server_version}
+
+
+def cluster_bytes(session: PhysicalSession) -> int | None:
+    """The size of all databases that this role may ask after; None where it may ask after none."""
+    return session.value("""
+        SELECT sum(pg_database_size(oid))::int8 FROM pg_database
+        WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')""")
 
 
 def check_stanza(info: Mapping[str, Any], identifier: str, stanza: str) -> None:
