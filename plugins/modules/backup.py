@@ -15,6 +15,10 @@ description:
     and takes a fingerprint of every table inside the very snapshot that is dumped.
   - The engine V(archive) streams files and folders through GNU tar and zstd, with owners, modes, links, extended attributes and
     ACLs. Symbolic links are archived as links.
+  - The engine V(restic) makes a snapshot of files in a repository of restic's own, deduplicated and encrypted, and a list of their
+    digests beside it.
+  - The engine V(configuration) archives files, and commits them to a git history, only where something changed; secrets are left out.
+  - The engine V(kubernetes) exports the objects of a namespace as they would be applied again.
   - The engine V(pgbackrest) has pgBackRest copy a whole cluster into its own repository, full, differential or incremental; it judges
     whether the log is archived, too. M(evenkeel.ops.pgbackrest_stanza) prepares the server.
   - The engine V(pg_basebackup) copies a whole cluster over a connection for replication, full, or incremental from PostgreSQL 17 on.
@@ -46,13 +50,13 @@ options:
     elements: str
     default: []
   paths:
-    description: With V(archive), the absolute paths to archive.
+    description: With V(archive), V(restic) and V(configuration), the absolute paths.
     type: list
     elements: str
     default: []
   exclude:
     description:
-      - With V(archive), patterns of GNU tar for what is left out.
+      - With V(archive) and V(configuration), patterns of GNU tar for what is left out; with V(restic) restic's, but for C(**) and C(!).
       - A pattern that begins with V(/) is a path from the root; any other matches names at every depth.
     type: list
     elements: str
@@ -63,7 +67,7 @@ options:
     elements: str
     default: []
   fingerprint:
-    description: With V(pg_dump), how much of each table is fingerprinted.
+    description: How much of each table is fingerprinted, or with V(restic) of which files the digests are listed.
     type: str
     choices: [full, sampled, 'off']
     default: full
@@ -74,7 +78,7 @@ options:
   compression:
     description:
       - V(auto) is zstd; by pg_dump where its build has it, by this module where not.
-      - V(archive) takes V(auto), V(zstd) or V(none).
+      - V(archive), V(configuration) and V(kubernetes) take V(auto), V(zstd) or V(none), V(restic) V(auto).
     type: str
     choices: [auto, zstd, lz4, gzip, none]
     default: auto
@@ -107,7 +111,10 @@ requirements:
   - zstandard >= 0.22
   - pyrage >= 1.2, with O(recipients)
   - pg_dump and pg_restore, of the server's major version or newer, with V(pg_dump)
-  - GNU tar, with V(archive)
+  - GNU tar, with V(archive) and V(configuration)
+  - restic >= 0.14, with V(restic)
+  - git >= 2.36, with V(configuration)
+  - kubernetes >= 28, with V(kubernetes)
 seealso:
   - module: evenkeel.ops.backup_verify
   - module: evenkeel.ops.backup_prune
@@ -144,6 +151,34 @@ EXAMPLES = r"""
     paths: [/etc]
     exclude: ["*.swp", /etc/ssl/private]
     recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+
+- name: Keep the artefacts of this deployment
+  evenkeel.ops.backup:
+    repository: /srv/backups
+    plan: application
+    engine: archive
+    paths: [/srv/app/current]
+    tags: ["version:1.4.2", "commit:3f7f5cd"]
+
+- name: Back up files every hour with restic
+  evenkeel.ops.backup:
+    repository: /srv/backups
+    plan: files
+    engine: restic
+    max_age: 55m
+    paths: [/srv/app]
+    restic:
+      repository: /srv/restic
+      password_file: /root/restic.password
+
+- name: Keep every version of the configuration
+  evenkeel.ops.backup:
+    repository: /srv/backups
+    plan: etc
+    engine: configuration
+    paths: [/etc]
+    configuration:
+      history: /var/lib/evenkeel/configuration.git
 """
 
 RETURN = r"""

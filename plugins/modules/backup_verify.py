@@ -112,7 +112,9 @@ verifications:
     plan: {description: Its plan., type: str, returned: success}
     status: {description: 'V(pass), V(fail), V(unknown) where one could not look, V(due) in check mode.', type: str, returned: success}
     depth:
-      description: V(full), V(hashes) where the private key was not at hand, V(sample) where some files were read again.
+      description:
+        - V(full), V(hashes) where the private key was not at hand, V(sample) where some files were read again.
+        - Of a restic repository which part of it was read, such as C(part 3 of 10 of the repository, 1200 names).
       type: str
       returned: success
     bytes_read: {description: What was read., type: int, returned: success}

@@ -82,7 +82,7 @@ class Engine(Protocol):
     def produce(self, data: Path, staging: Path, codecs: Codecs, *, encrypt: bool) -> Product:
         """Write the stored files below ``data``, which does not exist yet; ``staging`` is an empty private folder.
 
-        An engine with a repository of its own writes nothing below ``data``.
+        An engine with a repository of its own writes nothing below ``data``, or what it will compare the copy with.
 
         :raises OpsError: when anything at all was not as it should be; what was written is thrown away then
         """

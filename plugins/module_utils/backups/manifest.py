@@ -55,9 +55,9 @@ class Manifest:
     ``tools`` maps programs and libraries to their versions, ``timings`` phases to seconds.
 
     ``parent`` is the id of the backup that this one rests on (differential, incremental), None where it stands alone.
-    ``native`` is set where the engine keeps the copy in a repository of its own, and ``files`` is empty then: ``repository``
-    (where), ``name`` (what the engine calls the copy) and ``bytes`` (what it adds to that repository), and what the engine
-    needs to find it again; never a secret.
+    ``native`` is set where the engine keeps the copy in a repository of its own; ``files`` is empty then, or what it keeps
+    beside the copy to compare it with: ``repository`` (where), ``name`` (what the engine calls the copy) and ``bytes`` (what it
+    adds to that repository), and what the engine needs to find it again; never a secret.
     """
 
     id: str

@@ -160,8 +160,10 @@ def _conclude(backup: Backup, status: str, depth: str, seconds: float, error: Op
     if error is None:
         how = {FULL: "read in full", HASHES: "every stored byte is as it was written; not read by its engine, which takes "
                "the private key"}.get(depth, f"read: {depth}")
-        message = f"{format_size(backup.manifest.bytes)} in {format_duration(seconds)}: {how}"
-        return Verification(backup, status, depth, backup.manifest.bytes, seconds, message)
+        whole = depth in (FULL, HASHES)  # how much else an engine read of its own repository it does not say
+        read = backup.manifest.bytes if whole else sum(file.bytes for file in backup.manifest.files)
+        message = f"{format_size(read) if whole else 'done'} in {format_duration(seconds)}: {how}"
+        return Verification(backup, status, depth, read, seconds, message)
     word = "damaged" if status == FAILED else "could not be read"
     hint = error.hint if status == UNKNOWN else "Make a new backup of the plan now; keep this one only to find out what altered it"
     return Verification(backup, status, depth, 0, seconds, f"{word}: {error.message}", hint, error.evidence)

@@ -22,6 +22,8 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.backups.listing impor
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 
 from tests.conftest import ROOT, missing
+from tests.testbed.minio import Minio, serve_minio
+from tests.testbed.postgres import free_port
 
 PASSWORD = "canary-8f2b51c0"
 
@@ -68,6 +70,9 @@ class Plan:
         answer = self._run("restore_drill", {**self.options, "scratch_dir": str(scratch), **more})
         assert os.listdir(scratch) == []
         return answer
+
+    def prune(self, **policy: Any) -> dict[str, Any]:
+        return self._run("backup_prune", {"repository": self.options["repository"], "plans": {"files": policy}})
 
     def bare(self, *arguments: str, **options: Any) -> subprocess.Popen:
         return subprocess.Popen([self._program, "-r", self.restic["repository"], "-p", self.restic["password_file"], *arguments],
@@ -149,7 +154,7 @@ def test_a_snapshot_that_is_gone_is_seen(plan):
     assert told["status"] == "fail" and "does not have the snapshot" in told["message"]
 
 
-def test_restics_word_alone_is_no_proof(plan, run_module):
+def test_restics_word_alone_is_no_proof(plan):
     """A snapshot that restic finds whole, and that is not what the source was: the list says so."""
     made = plan.backup()["backup"]
     id = plan.snapshots()[0]
@@ -229,9 +234,9 @@ def test_a_lock_is_waited_for_and_removed_only_when_its_process_is_dead(plan, ho
     assert not lock.exists()
 
 
-def test_pruning_forgets_the_snapshots_too(plan, run_module):
+def test_pruning_forgets_the_snapshots_too(plan):
     ids = [plan.backup()["backup"]["id"] for _turn in range(3)]
-    answer = run_module("backup_prune", {"repository": plan.options["repository"], "plans": {"files": {"keep_last": 1}}})
+    answer = plan.prune(keep_last=1)
     assert sorted(one["id"] for one in answer["deleted"]) == ids[:2], answer
     assert len(plan.snapshots()) == 1
     assert plan.drill()["drill"]["status"] == "pass"
@@ -249,6 +254,46 @@ def test_the_password_is_in_no_argument_environment_or_manifest(plan):
     assert PASSWORD not in (plan.home / "seen").read_text() + json.dumps(answer)
     for path in Path(plan.options["repository"]).rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Minio]:
+    """A MinIO with a bucket."""
+    try:
+        running = serve_minio()
+        server = running.__enter__()
+    except FileNotFoundError as error:
+        missing(str(error))
+    try:
+        server.bucket("restic")
+        yield server
+    finally:
+        running.__exit__(None, None, None)
+
+
+def test_a_repository_in_s3(plan, store, tmp_path):
+    """Made, written, verified, drilled and pruned; the keys are in a file, and a wrong one is told."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text(f"[default]\naws_access_key_id = {store.access_key}\naws_secret_access_key = {store.secret_key}\n")
+    plan.restic = {"repository": f"s3:http://127.0.0.1:{store.port}/restic/app", "password_file": plan.restic["password_file"],
+                   "credentials_file": str(credentials)}
+    assert plan.backup()["error"] == "NotFound"
+    plan.restic["initialize"] = True
+    made = plan.backup()
+    assert made.get("changed"), made
+    (plan.source / "three").write_text("three")
+    assert plan.backup()["backup"]["bytes"] < made["backup"]["bytes"] / 10
+    assert plan.verify(verify_parts=1)["status"] == "pass"
+    assert plan.drill()["drill"]["status"] == "pass"
+    pruned = plan.prune(keep_last=1)
+    assert [one["id"] for one in pruned["deleted"]] == [made["backup"]["id"]], pruned
+    assert plan.drill()["drill"]["status"] == "pass"
+    for path in Path(plan.options["repository"]).rglob("*"):
+        assert not path.is_file() or store.secret_key.encode() not in path.read_bytes()
+    credentials.write_text("[default]\naws_access_key_id = somebody\naws_secret_access_key = else\n")
+    assert plan.backup()["error"] == "AccessDenied"
+    plan.restic["repository"] = f"s3:http://127.0.0.1:{free_port()}/restic/app"
+    assert plan.backup(timeout="5s")["error"] in ("Unreachable", "TimedOut")
 
 
 @pytest.mark.parametrize("patterns", [["*.tmp"], ["cache"], ["deep/*.log", "b?"], ["{root}/cache"], ["{root}/[a-c]*"],
