@@ -119,6 +119,7 @@ summary:
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres_cluster import seen_from_here
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.failover import Guard
@@ -142,6 +143,8 @@ def run(request: Request) -> Outcome:
     policy = PromotionPolicy.from_options(request.options)
     standby = postgres.PostgresTarget.from_options(request.options)
     old = postgres.PostgresTarget.from_options(request["primary"])
+    if (old.host, old.port) == (standby.host, standby.port):  # else the standby would vouch for a primary that it is not
+        raise InvalidOption(f"primary: {old.name} is the server that is to be promoted", hint="Give the address of the old primary")
     role, said = seen_from_here(old)
     with postgres.connect(standby, statement_timeout=policy.timeout) as session:
         done = take_over(session, Guard(role, said, (request["primary_gone"] or "").strip()), policy, server=standby.name,

@@ -116,8 +116,12 @@ class DynamicZone:
             for value in values:
                 update.add(owner, ttl, _data(record, value))
         server = self._primary
-        with _translated(server):
-            answer = dns.query.tcp(update, server.address, port=server.port, timeout=max(0.1, deadline.left))
+        try:
+            with _translated(server):
+                answer = dns.query.tcp(update, server.address, port=server.port, timeout=max(0.1, deadline.left))
+        except TimedOut as error:
+            error.hint = "It may have taken the update all the same: run again, which changes nothing twice"
+            raise
         code = dns.rcode.to_text(answer.rcode())
         if code in _NOT_AS_BEFORE:
             raise Refused(f"{server.name}: a record of {self.name} was changed by somebody else just now ({code})",

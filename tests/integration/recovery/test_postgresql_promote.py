@@ -118,6 +118,12 @@ def test_what_cannot_be_a_primary_is_told(run_module, tmp_path):
     assert os.listdir(tmp_path) == ["PG_VERSION"]
 
 
+def test_a_standby_does_not_vouch_for_itself(run_module):
+    answer = run_module("postgresql_promote", {"login_host": "127.0.0.1", "login_port": 1,
+                                               "primary": {"login_host": "127.0.0.1", "login_port": 1}})
+    assert answer["error"] == "InvalidOption" and "is the server that is to be promoted" in answer["msg"]
+
+
 @pytest.mark.parametrize(("option", "value"), [("rpo", "-1s"), ("accept_loss", "soon"), ("primary_lost_at", "yesterday"),
                                                ("primary_end", -5), ("heard_within", "nan")])
 def test_options_that_make_no_sense_are_refused(run_module, option, value):
