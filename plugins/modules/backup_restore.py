@@ -222,7 +222,7 @@ def run(request: Request) -> Outcome:
             raise NotFound(f"Backup {backup.id} was deleted meanwhile", hint="List the backups again")
         return verified.finding
 
-    done = run_restore(backup, restoration, request.clock, compare=request["verify"], check=check)
+    done = run_restore(backup, restoration, request.clock, compare=request["verify"], confirmed=request["confirm"], check=check)
     return Outcome(changed=done.changed, findings=done.findings, values={"restore": done.restore}, warnings=done.notes,
                    summary=done.findings[0].message)
 

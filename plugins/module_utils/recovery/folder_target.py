@@ -76,7 +76,8 @@ class FolderDestination:
         """See `restore.Destination`."""
         existed = self._path.is_dir()
         if self._mark.is_dir():
-            self._clear()
+            with self._locked():
+                self._clear()
         private_folder(self._path)
         with storage_errors(self._mark):
             os.mkdir(self._mark, 0o700)

@@ -149,13 +149,15 @@ def planned(backup: Backup, destination: Destination, seen: Seen) -> dict[str, A
     return _told(backup, destination, "planned", {}, clears=seen.clears)
 
 
-def run_restore(backup: Backup, restoration: Restoration, clock: Clock, *, compare: bool,
+def run_restore(backup: Backup, restoration: Restoration, clock: Clock, *, compare: bool, confirmed: bool = False,
                 check: Callable[[], Finding | None] = lambda: None) -> Restored:
     """Restore, compare where that is asked for, and publish; on any failure the destination is left as it was.
 
-    ``check`` verifies the backup first and gives its finding, None where none is asked for. What could not be compared
+    ``check`` verifies the backup first and gives its finding, None where none is asked for; the destination is looked at again after
+    it, for that may take hours. What could not be compared
     (``unknown``) is published, and its finding says so; what differs is not.
 
+    :raises Refused: where the destination is not free any more
     :raises OpsError: where the restore could not be carried out
     """
     destination, seconds = restoration.destination, {}
@@ -174,7 +176,9 @@ def run_restore(backup: Backup, restoration: Restoration, clock: Clock, *, compa
         findings += [first] if first else []
         if first and first.status is not Status.PASS:
             return _withheld(backup, destination, seconds, findings)
-        clears = destination.observe().clears
+        seen = destination.observe()
+        if refused := refusal(destination, seen, confirmed=confirmed):
+            raise refused
         try:
             with destination.opened(backup) as folder:
                 subject = restoration.subject(folder)
@@ -194,7 +198,7 @@ def run_restore(backup: Backup, restoration: Restoration, clock: Clock, *, compa
                                     hint=damage.hint or "Restore another backup; find out what altered this one"))
             return _withheld(backup, destination, seconds, findings)
     findings.insert(0, _pass(backup, destination, sum(seconds.values())))
-    told = _told(backup, destination, "restored", seconds, clears=clears, comparison=subject.comparison)
+    told = _told(backup, destination, "restored", seconds, clears=seen.clears, comparison=subject.comparison)
     return Restored(True, told, tuple(findings), tuple(subject.notes))
 
 
