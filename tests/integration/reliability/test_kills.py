@@ -151,6 +151,14 @@ class Shop(Plan):
             session.run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", names={"name": self.copy})
 
 
+def left_behind(plan: Plan) -> set[str]:
+    """Ids of which there is something and that are no backup. In S3 a fence stays for a week where a killed run's manifest would go."""
+    unlisted = set(plan.repository.ids(plan.name)) - {backup.id for backup in plan.repository.list(plan.name)}
+    if plan.repository.place.local is not None:
+        return unlisted
+    return {id for id in unlisted if plan.repository.plan_place(plan.name).at(id, "data").files()}
+
+
 def good(plan: Plan, work: str, said: dict[str, Any], before: set[str]) -> bool:
     """Whether the run that came next did all of it, and left nothing of the killed one."""
     if not said or said.get("failed"):
@@ -158,12 +166,12 @@ def good(plan: Plan, work: str, said: dict[str, Any], before: set[str]) -> bool:
     listed = {backup.id for backup in plan.repository.list(plan.name)}
     if work == "backup":
         scratch = plan.repository.place.local / ".scratch" if plan.repository.place.local else None
-        return said["changed"] and before < listed and set(plan.repository.ids(plan.name)) == listed \
-            and (scratch is None or not scratch.is_dir() or not list(scratch.iterdir()))
+        return said["changed"] and before < listed and not left_behind(plan) and (
+            scratch is None or not scratch.is_dir() or not list(scratch.iterdir()))
     if work == "backup_verify":
         return all(backup.status == "verified" for backup in plan.repository.list(plan.name))
     if work == "backup_prune":
-        return len(listed) <= 3 and set(plan.repository.ids(plan.name)) == listed
+        return len(listed) <= 3 and not left_behind(plan)
     return plan.restored()
 
 
