@@ -76,7 +76,7 @@ class WeaviateServer:
         if self._process.poll() is not None:
             raise CommandFailed("The scratch server of Weaviate did not start", hint="See its log in the evidence",
                                 evidence={"log": log.read_text(encoding="utf-8", errors="replace")[-2000:]})
-        return answers(rest, "/v1/schema")
+        return answers(rest, "/v1/.well-known/ready") and answers(rest, "/v1/schema")
 
     def stop(self) -> None:
         """End it; does nothing when it does not run."""

@@ -82,7 +82,9 @@ class VectorObjectsDrill:
             self._definitions = [self._adapted(one) for one in self._definitions]
         for definition in self._definitions:
             own = [one for one in definition.get("properties") or [] if not _refers(one)]
-            self._store.create({**definition, "properties": own})
+            # Over how many shards it is spread is the target's affair: it may have other nodes.
+            spread = {key: value for key, value in definition.items() if key != "shardingConfig"}
+            self._store.create({**spread, "properties": own})
         for definition in self._definitions:
             for one in filter(_refers, definition.get("properties") or []):
                 self._store.add_property(definition["class"], one)
@@ -182,7 +184,7 @@ class VectorObjectsDrill:
     def _ready(self, collection: str, tenant: str | None) -> str:
         """What is wrong with the index of a collection once its queue is empty; empty where nothing is."""
         def settled() -> list[dict[str, Any]]:
-            shards = [one for one in self._store.shards(collection, None) if tenant is None or one["name"] == tenant]
+            shards = self._store.shards(collection, tenant)
             return shards if shards and not any(one.get("vectorQueueSize") for one in shards) else []
 
         shards = wait_until(settled, deadline=self._deadline, what=f"the index of {collection}")
