@@ -50,7 +50,9 @@ def rendered(page: str, figures: Iterable[Figure], date: str) -> str:
     for figure in figures:
         line = Figure(figure.promise, figure.how, figure.figure, stamp(date)).line
         lines[tuple(line.split(" | ")[:2])] = line
-    return f"{head}{_MARK}\n\n{_HEAD}\n" + "\n".join(lines.values()) + "\n"
+    promises = list(dict.fromkeys(promise for promise, _how in lines))
+    ordered = sorted(lines.values(), key=lambda line: promises.index(line.split(" | ")[0]))
+    return f"{head}{_MARK}\n\n{_HEAD}\n" + "\n".join(ordered) + "\n"
 
 
 def write(page: Path, figures: Iterable[Figure], date: str) -> None:

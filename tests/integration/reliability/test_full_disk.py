@@ -28,9 +28,9 @@ def test_no_write_that_fails_for_want_of_space_is_taken_for_a_success(figure, tm
         cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads(done.stdout.splitlines()[-1])
-    figure(PROMISE, {"backup": "a backup of files into a tmpfs that has room for ever one page or one file more",
-                     "backup_verify": "the same, a verification and its record",
-                     "backup_restore": "the same, a restore of files"}[work],
+    figure(PROMISE, {"backup": "a backup of files, on a tmpfs with room for one page or one file more each time",
+                     "backup_verify": "a verification and its record, on such a tmpfs",
+                     "backup_restore": "a restore of files, to such a tmpfs"}[work],
            f"{seen['sizes']} sizes, of which {seen['told']} were too small and said so ({', '.join(seen['words'])}): "
            f"false successes {seen['false']}, "
            f"told without a hint {seen['mute']}, earlier copies harmed {seen['harmed']}, left behind after room was made {seen['left']}")

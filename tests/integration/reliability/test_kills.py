@@ -240,9 +240,9 @@ def plan(request, tmp_path, small_shop, programs):
 def test_a_kill_leaves_no_bad_copy_that_looks_good_and_the_next_run_repairs(request, plan, share, figure):
     seen, wrong = torment(plan, max(4, round(KILLS * share / 4) * 4), random.Random(SEED))
     where = request.node.callspec.id.partition("-")[0]
-    figure(PROMISE, {"archive": "SIGKILL at random moments of create, verify, prune and restore; files, in a folder",
-                     "pg_dump": "the same; a database",
-                     "s3": "the same; files, in S3 (MinIO)"}[where],
+    figure(PROMISE, {"archive": "create, verify, prune and restore of files, in a folder",
+                     "pg_dump": "create, verify, prune and restore of a database, in a folder",
+                     "s3": "create, verify, prune and restore of files, in S3 (MinIO)"}[where],
            f"{seen['kills']} kills ({seen['too late']} of them after the work was done): bad copies marked good {seen['bad']}, "
            f"next run repairs {seen['repaired']} of {seen['kills']}")
     assert not wrong, wrong[:5]
