@@ -19,7 +19,7 @@ from ..recovery.physical import Copy, PhysicalDrill, Target
 from ..recovery.point_in_time import DURABLE, claimed
 from ..recovery.policy import DrillPolicy
 from ..recovery.recovery_point import RecoveryPoint, base_for
-from ..recovery.scratch import scratch_folder
+from ..recovery.scratch import scratch_folder, sweep
 from .engines import KITS
 
 
@@ -58,6 +58,8 @@ def recovery_into(data: Path, request: Request, backup: Backup, codecs: Codecs, 
                   point: RecoveryPoint, deadline: Deadline) -> Iterator[PhysicalDrill]:
     """What recovers into ``data``, while that is ours and the backup is held; see `point_in_time.claimed`."""
     copy = physical_engines()[backup.engine].physical(request, backup, codecs, cluster)
+    for parent in {data.parent, Path(request["scratch_dir"])}:
+        sweep(parent, request.clock)  # what killed runs have left, their servers among it
     with ExitStack() as stack:
         stack.enter_context(backup.held())
         stack.enter_context(claimed(data, remove_remains=request["confirm"]))
