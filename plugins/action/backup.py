@@ -121,8 +121,8 @@ class Watch:
         signal.signal(number, before if before is not None else signal.SIG_DFL)
         with suppress(Exception):
             reading = self._look()
-            if reading:
-                self.on_host(f"kill -TERM {reading.pid}")
+            if reading:  # anybody may have made a file of that name before the module: its process must have been told the name
+                self.on_host(f"grep -qF {shlex.quote(self._path)} /proc/{reading.pid}/environ && kill -TERM {reading.pid}")
         if callable(before):
             before(number, frame)
         else:

@@ -49,11 +49,12 @@ class Reading:
 
 
 def read(content: bytes) -> Reading | None:
-    """What such a file says; None for anything else."""
+    """What such a file says; None for anything else. A name in it may hold what a terminal would obey: that is not repeated."""
     try:
         data = json.loads(content)
+        what = "".join(sign if sign.isprintable() else "?" for sign in str(data["what"]))
         total = None if data["total"] is None else int(data["total"])
-        return Reading(int(data["pid"]), str(data["what"]), int(data["done"]), total, float(data["seconds"]))
+        return Reading(int(data["pid"]), what, int(data["done"]), total, float(data["seconds"]))
     except (ValueError, KeyError, TypeError):
         return None
 

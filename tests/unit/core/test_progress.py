@@ -89,6 +89,11 @@ def test_a_line_says_percent_rate_and_time_left(reading, line):
     assert reading.line == line
 
 
+def test_a_terminal_obeys_no_name(watched):
+    progress.begin("dump of \x1b[2J\nshop\u202e☃", 10)
+    assert watched().what == "dump of ?[2J?shop?☃"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid":1,"what":"x","done":"y","total":null,"seconds":1}', b"\xff"])
 def test_what_is_no_progress_is_none(content):
     assert read(content) is None
