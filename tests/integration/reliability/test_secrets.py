@@ -22,7 +22,7 @@ from tests.conftest import missing
 PROMISE = "secrets stay secret"
 DATABASE, RESTIC, S3 = "canary-db-5f1c0e77", "canary-restic-5f1c0e77", "canary-s3-5f1c0e77aa"
 INVENTORY = "[backups]\nhere ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
-INVENTORY += "[recovery:children]\nbackups\n"
+INVENTORY += "[recovery:children]\nbackups\n[operations:children]\nbackups\n"
 # What libpq programs are documented to be given: the name of a file of mode 0600 that goes away with them.
 PASSFILE = ".pgpass"
 
@@ -34,7 +34,7 @@ class Watch:
         self._canaries, self._folders, self._allowed = canaries, folders, allowed
         self._over, self._threads = threading.Event(), []
         self.found: set[str] = set()
-        self.looks, self.processes, self.files, self.passfiles = 0, set(), set(), 0
+        self.looks, self.processes, self.programs, self.files = 0, set(), set(), set()
         self._known: dict[str, tuple[float, int]] = {}
 
     def __enter__(self) -> Watch:
@@ -58,18 +58,15 @@ class Watch:
         self.found |= {f"{name} in {where}" for name, value in self._canaries.items() if value in content}
 
     def _look_at_processes(self) -> None:
+        ours = {one.pid for one in psutil.Process().children(recursive=True)}
         for pid in psutil.pids():
             with suppress(OSError):
                 argv = Path(f"/proc/{pid}/cmdline").read_bytes()
                 self._holds(argv, f"argv of {argv[:60]!r}")
-                if self._ours(pid):
+                if pid in ours:
                     self._holds(Path(f"/proc/{pid}/environ").read_bytes(), f"environment of {argv[:60]!r}")
                     self.processes.add(pid)
-
-    def _ours(self, pid: int) -> bool:
-        with suppress(psutil.Error):
-            return pid in self.processes or any(parent.pid == os.getpid() for parent in psutil.Process(pid).parents())
-        return False
+                    self.programs.add(os.path.basename(os.fsdecode(argv.partition(b"\0")[0])))
 
     def _look_at_files(self) -> None:
         for top in self._folders:
@@ -81,7 +78,6 @@ class Watch:
                             continue
                         facts = path.stat()
                         if path.name.endswith(PASSFILE):
-                            self.passfiles += 1
                             if facts.st_mode & 0o077:
                                 self.found.add(f"{path} can be read by others")
                             continue
@@ -143,7 +139,8 @@ def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_
     (tmp_path / "inventory").write_text(INVENTORY)
     variables = {**place, "backups_plans": plans, "backups_bin_dir": programs, "backups_recipients": [keys[1]], "backups_min_free": "1MiB",
                  "backups_identity_file": str(identity), "backups_scratch": str(temporary / "scratch"),
-                 "recovery_restore_plan": "shop", "recovery_restore_at_least": "created", "recovery_identity_file": str(identity),
+                 "operations_report_folder": str(tmp_path / "reports"), "recovery_identity_file": str(identity),
+                 "recovery_restore_plan": "shop", "recovery_restore_at_least": "created",
                  "recovery_restore_database": {**login, "database": "canary_restored"}, "recovery_bin_dir": programs}
     (temporary / "scratch").mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -152,7 +149,7 @@ def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_
     said, ended = [], Counter()
     try:
         with Watch(canaries, [tmp_path], allowed) as watch:
-            for procedure in ("backups.create", "backups.verify", "backups.list", "recovery.restore", "backups.prune"):
+            for procedure in ("backups.create", "backups.verify", "backups.list", "recovery.restore", "backups.prune", "operations.report"):
                 done = playbook(f"evenkeel.ops.{procedure}", inventory=tmp_path / "inventory", variables=variables, options=("-vvvv",))
                 said.append(done.stdout + done.stderr)
                 ended[procedure] = done.returncode
@@ -170,11 +167,13 @@ def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_
     for path in tmp_path.rglob("*"):
         if path.is_file() and path not in allowed:
             found |= {f"{name} in {path}" for name, value in canaries.items() if value in path.read_bytes()}
+    seen = ", ".join(sorted(watch.programs & {"pg_dump", "pg_restore", "restic", "tar"}))
     where = "a repository in S3" if "backups_s3" in place else "a repository in a folder"
-    figure(PROMISE, f"canaries of database, restic, S3 and age in argv, environments, temporary files, logs at -vvvv, manifests and "
-           f"ledger; {where}",
-           f"found {len(found)}: {watch.looks} looks at {len(watch.processes)} processes and {len(watch.files)} files of "
-           f"{len(ended)} procedures, {sum(map(len, said)) // 1024} KiB of logs")
+    figure(PROMISE, f"canaries of database, restic, S3 and age in argv, environments, temporary files, logs at -vvvv, manifests, "
+           f"ledger and report; {where}",
+           f"found {len(found)}: {watch.looks} looks at {len(watch.processes)} processes ({seen}) and {len(watch.files)} files "
+           f"of {len(ended)} procedures, {sum(map(len, said)) // 1024} KiB of logs")
     assert not found, sorted(found)[:10]
     assert ended["backups.list"] == 0 and ended["backups.verify"] == 0 and ended["backups.create"] != 0, (ended, said[1][-3000:])
-    assert "unreachable" in said[0] and len(watch.processes) > 10
+    assert {"pg_dump", "restic"} <= watch.programs, watch.programs
+    assert list((tmp_path / "reports").rglob("*.html")) and "unreachable" in said[0] and len(watch.processes) > 10
