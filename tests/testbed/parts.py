@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from tests.testbed import CHECKOUT
 
@@ -18,3 +19,9 @@ def part(name: str) -> str:
     if done.returncode:
         raise FileNotFoundError(f"{name} could not be built: {done.stderr[-2000:]}")
     return done.stdout.strip()
+
+
+def built(name: str) -> bool:
+    """Whether the program is here already."""
+    home = subprocess.run([str(CHECKOUT / "tools/cache-home")], text=True, capture_output=True, timeout=60, check=True).stdout.strip()
+    return any(Path(home, "go-parts").glob(f"*/{name}"))
