@@ -33,7 +33,7 @@ options:
         default: leave_out
       secret_names:
         description:
-          - Patterns of names that are secrets, as in O(exclude). A file in which a private key is found is one whatever its name.
+          - Patterns of names that are secrets, as in C(exclude). A file in which a private key is found is one whatever its name.
         type: list
         elements: str
         default: ['*.key', '*.p12', '*.pfx', '*.jks', '*.keystore', '*.kdbx', '*_key', id_rsa, id_ecdsa, id_ed25519, 'shadow*', 'gshadow*',

@@ -137,7 +137,7 @@ def run(request: Request) -> Outcome:
     brake = Brake(request["max_deletions"], request["max_percent"], request["confirm"])
     repository, second = open_repository(request), second_repository(request)
     eraser_for = cache(lambda engine: engines.kit_for(engine).eraser(request))
-    findings, deleted, kept = [], [], []
+    findings, deleted, kept, troubles = [], [], [], []
     for plan, policy in policies.items():
         try:
             archived = archived_ids(second.list(plan)) if second else None
@@ -145,6 +145,7 @@ def run(request: Request) -> Outcome:
                                 check_mode=request.check_mode)
         except OpsError as error:
             findings.append(troubled(plan, error))
+            troubles.append(plan)
             continue
         findings.append(pruned.finding)
         deleted += [told(decision) for decision in pruned.decisions if not decision.keep]
@@ -152,7 +153,8 @@ def run(request: Request) -> Outcome:
     word = "would be deleted" if request.check_mode else "deleted"
     ids = [entry["id"] for entry in deleted]
     return Outcome(
-        changed=bool(deleted), findings=findings, summary=f"{len(deleted)} {word}, {len(kept)} kept",
+        changed=bool(deleted), findings=findings, summary=f"{len(deleted)} {word}, {len(kept)} kept" + (
+            f"; not looked after: {', '.join(troubles)} (see findings)" if troubles else ""),
         values={"deleted": deleted, "kept": kept},
         diff={"before": "\n".join(sorted(ids + [entry["id"] for entry in kept])) + "\n",
               "after": "\n".join(sorted(entry["id"] for entry in kept)) + "\n"})

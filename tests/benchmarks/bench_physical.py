@@ -52,8 +52,8 @@ def _pg_basebackup() -> Iterator[Row]:
     newest = max(postgres.installations(), key=lambda one: one.major)
     settings = {"summarize_wal": "on", "max_wal_size": "8GB", "shared_buffers": "512MB"}
     with _folder() as folder, postgres.running_server(newest, settings=settings) as (_server, target):
-        options = _options(folder, target, newest, "pg_basebackup", pg_basebackup={"type": "full", "full_every": None, "level": 3,
-                                                                                  "wal_dir": None})
+        options = _options(folder, target, newest, "pg_basebackup",
+                           pg_basebackup={"type": "full", "full_every": None, "level": 3, "wal_dir": None})
         startup = _median(lambda: _again(options, folder, "empty", kind="incr"), first=lambda: _create(options, folder, "empty"))
         fill(target, SIZE)
         size = _size(target)
@@ -114,6 +114,7 @@ def _drill(options: dict[str, Any], folder: Path, found: Any, size: int) -> Row:
     for _number in range(REPETITIONS):
         deadline = Deadline(SystemClock(), 3600)
         make = engines.kit_for(backup.engine).drill(request, backup, reading_codecs(None), DrillPolicy(), deadline)
+
         def drill(make: Any = make) -> None:
             done = run_drill(backup, DrillPolicy(), make, folder, SystemClock())
             if done.drill["status"] != "pass":

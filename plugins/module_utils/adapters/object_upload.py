@@ -209,5 +209,3 @@ def _checked(key: str, written: int, digest: str, size: int, sha256: str) -> Non
 
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
-
-

@@ -175,7 +175,6 @@ class ScratchCluster:
             raise OpsError("The scratch server was not started")
         return self._server
 
-
     def start_for_good(self, data: Path, *, config_file: str | None, log: Path, timeout: float) -> None:
         """Start the server of a recovered data directory with its own configuration, by pg_ctl, and leave it running.
 

@@ -162,4 +162,3 @@ def told_summary(copies: Sequence[Copy]) -> str:
     sent = format_size(sum(copy.sent for copy in copies))
     told = [f"{count} {word}" for word, count in counts.items() if count]
     return f"{', '.join(told)} ({sent} sent)" if told else "nothing to copy"
-

@@ -192,7 +192,8 @@ def _produce(place: Place, engine: Engine, codecs: Codecs, policy: CreationPolic
             product = engine.produce(folder / "data", staging, codecs, encrypt=encrypt)
         _settle(folder / "data")
         return product, {}
-    assert policy.scratch is not None  # asked for by `create_backup`
+    if policy.scratch is None:  # asked for by `create_backup` already
+        raise InvalidOption("scratch: a repository that is no folder of this host needs one", hint="Name a folder with room for a backup")
     with scratch_folder(policy.scratch) as room:
         data = room / "data"
         product = engine.produce(data, private_folder(room / "staging"), codecs, encrypt=encrypt)

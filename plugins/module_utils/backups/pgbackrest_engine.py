@@ -247,4 +247,3 @@ def judge_report(report: str, log: str, label: str, wal_start: str, wal_stop: st
               and wal_start[8:] <= path.rpartition("/")[2][8:24] <= wal_stop[8:]]
     if needed:
         raise Damaged(f"The log that the copy {label} needs is damaged: {', '.join(needed[:5])}", hint="Restore from another backup")
-

@@ -173,5 +173,3 @@ def _indexes_of(plan: Any) -> Iterator[str]:
 def _sql(text: str) -> str:
     """SQL as the server's own catalog spells it, for a query that has names and parameters."""
     return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
-
-

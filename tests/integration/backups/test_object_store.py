@@ -114,8 +114,8 @@ def test_an_altered_object_is_seen(run_module, here, bucket, plan, tmp_path, har
     assert opened(here, bucket).open(made["id"]).status == "failed"
 
 
-def test_copies_between_folders_and_regions_are_the_same_and_verified_on_their_own(run_module, here, there, bucket, plan, repository,
-                                                                                     tmp_path):
+def test_copies_between_folders_and_regions_are_the_same_and_verified_on_their_own(
+        run_module, here, there, bucket, plan, repository, tmp_path):
     far, folder = there.bucket("copies"), tmp_path / "third"
     made = run_module("backup", plan)["backup"]
     first = {**options(here, bucket), "copy_repository": f"s3://{far}/copies", "copy_s3": there.options(part_size="5MiB", lease="3s"),

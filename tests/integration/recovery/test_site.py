@@ -196,5 +196,3 @@ def test_site_readiness_and_site_activation_say_what_makes_no_sense(run_module):
     for done in ([{"name": "other", "began": 1, "ended": 2}], [{"name": "dns"}]):
         answer = run_module("site_activation", {"site": "west", "steps": ["dns"], "done": done})
         assert answer["failed"] and answer["error"] == "InvalidOption", answer
-
-

@@ -100,7 +100,8 @@ def test_a_good_backup_is_verified_and_proven(backup, drill, run_module, tmp_pat
     assert not answer.get("failed"), answer
     assert {finding["status"] for finding in answer["findings"]} == {"pass"}, answer["findings"]
     found = by_check(answer)
-    assert found["recovery.vectors"][0]["message"] == "all vectors are bit by bit as they were, 15 sampled ones and the digests over every one"
+    assert found["recovery.vectors"][0]["message"] == (
+        "all vectors are bit by bit as they were, 15 sampled ones and the digests over every one")
     assert found["recovery.index"][0]["message"] == "all 3 indexes for neighbours are there and valid"
     assert len(found["recovery.recall"]) == 3 and all(one["observed"] >= 0.95 for one in found["recovery.recall"])
     assert "recovery.data" in found

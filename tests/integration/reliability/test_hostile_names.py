@@ -276,9 +276,12 @@ def test_no_member_of_an_archive_leaves_the_folder_that_it_is_restored_to(forge,
         (home / "above/target").mkdir(parents=True)
         (home / "above/scratch").mkdir()
         before = state(out, home)
-        drill = lambda folder, backup=backup: FilesDrill(  # noqa: E731
-            backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target), folder, jobs=1,
-            deadline=Deadline(SystemClock(), 60))
+
+        def drill(folder: Path, backup: Any = backup) -> FilesDrill:
+            return FilesDrill(
+                backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target), folder, jobs=1,
+                deadline=Deadline(SystemClock(), 60))
+
         with contextlib.suppress(OpsError):
             run_drill(backup, DrillPolicy(), drill, home / "above/scratch", SystemClock())
         os.utime(home / "above/scratch", ns=(before[str(home / "above/scratch")][4],) * 2)
