@@ -21,6 +21,9 @@ from tests.testbed.parts import part
 from tests.testbed.postgres import free_port
 from tests.testbed.tls import Authority
 
+# Admission plugins whose work is ended by a controller, and no controller runs here: token secrets, and the finalizer of volumes in use.
+_CONTROLLED = ("ServiceAccount", "StorageObjectInUseProtection")
+
 
 @contextlib.contextmanager
 def serve_kubernetes(servers: int = 1) -> Iterator[list[Path]]:
@@ -56,7 +59,7 @@ def serve_kubernetes(servers: int = 1) -> Iterator[list[Path]]:
                    f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}", f"--cert-dir={folder}/certificates-{number}",
                    f"--token-auth-file={folder}/tokens.csv", "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/24",
                    "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={accounts[1]}",
-                   f"--service-account-signing-key-file={accounts[1]}", "--disable-admission-plugins=ServiceAccount"],
+                   f"--service-account-signing-key-file={accounts[1]}", "--disable-admission-plugins=" + ",".join(_CONTROLLED)],
                   f"server-{number}.log")
             configurations.append(_kubeconfig(folder, number, port, token))
         for number, one in enumerate(configurations):
