@@ -109,7 +109,8 @@ def units(backups: Iterable[Backup]) -> list[Unit]:
 
 def plan_sample(backups: Sequence[Backup], policy: SamplePolicy, now: datetime) -> list[Unit]:
     """What to read again now, oldest evidence first, until the budget is used up; at least one file where there is a budget, so
-    that one that is larger than it has its turn too. Nothing where a sample was taken a short while ago.
+    that one that is larger than it has its turn too. Nothing where a sample was taken a short while ago, and no file that was read
+    (by a first verification or a drill, say) as short a while ago.
     """
     known = units(backups)
     if not known or not (policy.share or policy.bytes):
@@ -120,7 +121,7 @@ def plan_sample(backups: Sequence[Backup], policy: SamplePolicy, now: datetime) 
     chosen: list[Unit] = []
     left = max(policy.bytes, math.ceil(policy.share * sum(unit.bytes for unit in known)))
     for unit in known:
-        if chosen and unit.bytes > left:
+        if (chosen and unit.bytes > left) or (now - unit.seen_at).total_seconds() < policy.every:
             break
         chosen.append(unit)
         left -= unit.bytes

@@ -238,6 +238,8 @@ def test_a_server_killed_in_the_middle_is_told_and_the_next_run_repairs(run_modu
         server.stop()
         server.start()
         done = run_module("postgresql_reindex", login(target, policy=REINDEX))
-        assert done["relations"][0]["action"] == "drop leftover" and {entry["status"] for entry in done["relations"]} == {"done"}
+        # The leftover shows only where its commit had reached the disk: maintenance does not wait for that.
+        assert done["relations"][0]["action"] in ("drop leftover", "reindex table"), done
+        assert {entry["status"] for entry in done["relations"]} == {"done"}
         with postgres.connect(target) as session:
             assert invalid(session) == []

@@ -76,7 +76,9 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
             for file in ("some.file", "some.log"):
                 (place / file).write_text("some data\n" * 1000)
             given[name] = str(place)
-    assert set(names) - set(given) <= {"evenkeel_domain", "evenkeel_environment"}, sorted(set(names) - set(given))
+    # What a day has no part of: the standby site, and the second repository, which the inventories leave without an address.
+    elsewhere = {name for name in names if name.startswith(("evenkeel_standby_", "evenkeel_primary_", "evenkeel_backup_copy_"))}
+    assert set(names) - set(given) - elsewhere <= {"evenkeel_domain", "evenkeel_environment"}, sorted(set(names) - set(given))
     return given
 
 

@@ -251,7 +251,7 @@ def database(newest_pg, backup):
 
 def test_a_database_comes_back_with_rows_owners_and_statistics(restore, database):
     options, server = database
-    name = "sh'op \"-%☃"
+    name = "re'stored \"-%☃"
     planned = restore(check=True, target_database=name, **options)
     assert planned["restore"]["status"] == "planned" and name in planned["summary"], planned
     answer = restore(target_database=name, **options)
