@@ -49,9 +49,9 @@ def host(request, tmp_path_factory) -> Iterator[dict[str, Any]]:
 def begin(host, tmp_path):
     """Start a run that takes some seconds."""
     (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "noise").write_bytes(os.urandom(80 * 2**20))
+    (tmp_path / "source" / "noise").write_bytes(os.urandom(40 * 2**20).hex().encode())
 
-    def run(*, level: int = 12, hidden: bool = False, interval: str = "300ms", options: tuple[str, ...] = ()) -> subprocess.Popen:
+    def run(*, level: int = 13, hidden: bool = False, interval: str = "300ms", options: tuple[str, ...] = ()) -> subprocess.Popen:
         (tmp_path / "play.yml").write_text(PLAY.format(home=tmp_path, level=level, hidden=str(hidden).lower()))
         hosts = {"hosts": {"db1": host}, "vars": {"evenkeel_progress_interval": interval}}
         (tmp_path / "hosts.json").write_text(json.dumps({"all": hosts}))

@@ -84,7 +84,9 @@ def test_nothing_is_read_again_where_nothing_asks_for_it_or_it_was_just_done(bac
     assert plan_sample(backups, SamplePolicy(), NOW) == []
     policy = SamplePolicy(share=0.3, every=20 * 3600)
     again, chosen = sampled(backups, policy, NOW)
-    assert chosen and plan_sample(again, policy, NOW + timedelta(hours=19)) == []
+    old = [unit for unit in units(backups) if NOW - unit.seen_at >= timedelta(hours=20)]
+    assert bool(chosen) == bool(old) and all(unit in old for unit in chosen)
+    assert not chosen or plan_sample(again, policy, NOW + timedelta(hours=19)) == []
     assert plan_sample(again, policy, NOW + timedelta(hours=21)) != []
 
 
