@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class PostgresTarget:
 
     @contextmanager
     def client_environment(self) -> Iterator[dict[str, str]]:
-        """Environment for libpq programs; the password goes through a passfile of mode 0600 that is removed after."""
+        """Environment for libpq programs; the password goes through a passfile of mode 0600 that ends with this run, however it ends."""
         environment = {
             "PGHOST": self.host, "PGPORT": str(self.port), "PGUSER": self.user, "PGDATABASE": self.database,
             "PGSSLMODE": self.ssl_mode, "PGCONNECT_TIMEOUT": str(self.connect_timeout),
@@ -80,11 +81,29 @@ class PostgresTarget:
         if self.password is None:
             yield environment
             return
-        with tempfile.NamedTemporaryFile("w", prefix="evenkeel-", suffix=".pgpass") as passfile:  # mode 0600
-            escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
-            passfile.write(f"*:*:*:*:{escaped}\n")
-            passfile.flush()
-            yield {**environment, "PGPASSFILE": passfile.name}
+        escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
+        with _passfile(f"*:*:*:*:{escaped}\n") as path:
+            yield {**environment, "PGPASSFILE": path}
+
+
+@contextmanager
+def _passfile(line: str) -> Iterator[str]:
+    """The path of a file of mode 0600. It lies in memory and has no name but by our process, so that a kill leaves nothing behind;
+    where the kernel has no such files (memfd_create(2)), it is a temporary one.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile("w", prefix="evenkeel-", suffix=".pgpass") as file:
+            file.write(line)
+            file.flush()
+            yield file.name
+        return
+    descriptor = os.memfd_create("evenkeel-pgpass", os.MFD_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, line.encode())
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 class PostgresSession:
