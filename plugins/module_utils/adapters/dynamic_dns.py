@@ -48,7 +48,7 @@ OPTIONS = OptionGroup(
         }},
     },
 )
-Answer = tuple[tuple[str, ...], int | None]
+Answer = tuple[tuple[str, ...], "int | None"]
 Key = tuple[str, str]
 _ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 _ONE_QUESTION = 5.0  # seconds; what has not answered by then is asked again, while time is left

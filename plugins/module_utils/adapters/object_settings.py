@@ -16,7 +16,7 @@ from ..core.quantities import parse_duration, parse_size
 SUBOPTIONS: dict[str, dict[str, Any]] = {
     "endpoint": {"type": "str"},
     "region": {"type": "str"},
-    "access_key": {"type": "str"},
+    "access_key": {"type": "str", "no_log": False},
     "secret_key": {"type": "str", "no_log": True},
     "session_token": {"type": "str", "no_log": True},
     "credentials_file": {"type": "path"},

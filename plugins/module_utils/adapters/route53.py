@@ -20,7 +20,7 @@ OPTIONS = OptionGroup(
         "route53": {"type": "dict", "options": {
             "zone_id": {"type": "str"},
             "profile": {"type": "str"},
-            "access_key": {"type": "str"},
+            "access_key": {"type": "str", "no_log": False},
             "secret_key": {"type": "str", "no_log": True},
             "session_token": {"type": "str", "no_log": True},
             "endpoint_url": {"type": "str"},
@@ -28,7 +28,7 @@ OPTIONS = OptionGroup(
         }},
     },
 )
-Answer = tuple[tuple[str, ...], int | None]
+Answer = tuple[tuple[str, ...], "int | None"]
 Key = tuple[str, str]
 _ASK_EVERY = 2.0  # seconds; the API allows five requests a second for the whole account
 _REGION = "us-east-1"  # Route 53 is global and signs with this one

@@ -58,7 +58,7 @@ def recovery_into(data: Path, request: Request, backup: Backup, codecs: Codecs, 
                   point: RecoveryPoint, deadline: Deadline) -> Iterator[PhysicalDrill]:
     """What recovers into ``data``, while that is ours and the backup is held; see `point_in_time.claimed`."""
     copy = physical_engines()[backup.engine].physical(request, backup, codecs, cluster)
-    for parent in {data.parent, Path(request["scratch_dir"])}:
+    for parent in sorted({data.parent, Path(request["scratch_dir"])}):
         sweep(parent, request.clock)  # what killed runs have left, their servers among it
     with ExitStack() as stack:
         stack.enter_context(backup.held())

@@ -79,7 +79,7 @@ class View:
 
 
 # What a name has of a type: values and TTL; nothing is ``((), None)``.
-Answer = tuple[tuple[str, ...], int | None]
+Answer = tuple[tuple[str, ...], "int | None"]
 Key = tuple[str, str]
 
 

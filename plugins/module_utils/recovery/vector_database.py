@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -142,7 +143,7 @@ def measure_recall(session: Session, index: VectorIndex, policy: VectorPolicy) -
         return Recall(index.qualified, policy.recall_at, 0, None, f"{index.qualified} is not used by a query for neighbours", unusable=True)
     answered = [ask(vector) for vector in vectors]
     _settle(session, _BY_SCAN)
-    true = [[one for one in ask(vector) if one == one] for vector in vectors]  # a distance from nothing (cosine) is no number
+    true = [[one for one in ask(vector) if not math.isnan(one)] for vector in vectors]  # a distance from nothing (cosine) is no number
     return Recall(index.qualified, policy.recall_at, len(vectors), share_found(true, answered), "no neighbours to find")
 
 

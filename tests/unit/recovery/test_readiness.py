@@ -24,8 +24,9 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.readiness im
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.backups.conftest import backup  # noqa: F401
+from tests.unit.backups import conftest
 
+backup = conftest.backup  # a fixture
 NOW = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 DAY = 86400.0
 GIVEN = {"weights": dict.fromkeys(PARTS, 1), "half_lives": {"backup": "3d", "verification": "30d", "drill": "60d"}, "warn": 80, "fail": 60}
@@ -85,7 +86,7 @@ def test_the_finding_says_what_is_weak_and_what_to_do():
     assert none.status.value == "fail" and none.message == "there is no usable backup"
 
 
-def test_the_records_are_read_as_they_stand(backup):  # noqa: F811
+def test_the_records_are_read_as_they_stand(backup):
     old = backup(NOW - timedelta(days=2), verified=True, number=1)
     drilled = {"kind": "drill", "status": "pass", "at": format_instant(NOW - timedelta(days=1)), "drill": {"rto_seconds": 42.5}}
     one = replace(old, verifications=(*old.verifications, drilled))
