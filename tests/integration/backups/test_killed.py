@@ -39,7 +39,7 @@ def repaired(run_module, repository, options, programs):
     while answer.get("error") == "Busy" and time.monotonic() < deadline:
         time.sleep(0.1)
         answer = run_module("backup", options)
-    assert answer["changed"], answer
+    assert answer.get("changed"), answer
     assert [path.name for path in repository.copies("shop")] == [*before, answer["backup"]["id"]]
     assert list((repository.folder / ".scratch").iterdir()) == []
 
