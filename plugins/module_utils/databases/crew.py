@@ -99,7 +99,8 @@ class Crew:
             tally.lost = error
 
     def _do(self, session: Session, work: Work, pace: Pace, tidy: Tidy | None) -> Result:
-        left, needed = self._deadline.left - self._budget.reserve, pace.predict(work.bytes)
+        left = self._deadline.left - self._budget.reserve
+        needed = pace.predict(work.bytes) if work.predicted is None else work.predicted
         if left <= 0 or needed > left:
             return Result(work, "skipped", message=f"it takes about {format_duration(needed)}, and {format_duration(max(left, 0))} of the "
                           f"time budget of {format_duration(self._deadline.seconds)} are left",

@@ -39,16 +39,22 @@ def maintain_indexes(session: Session, open_session: OpenSession, policy: Reinde
         raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
     indexes = observe_indexes(session, min_bytes=policy.bloat_size, worth=policy.worth_a_look)
     with Sessions(session, open_session, budget) as sessions:
-        suspects = [index for index in indexes if policy.suspicious(index)]
-        measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION)
-        indexes = [replace(index, measured_percent=measured.get(index.oid)) for index in indexes]
+        indexes, warnings = measure_suspects(sessions, indexes, policy, deadline)
         plan = plan_reindex(indexes, policy)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
         tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers)
     tally.raise_if_lost()
-    _verify(session, {index.oid: index for index in indexes}, tally.results)
+    verify_indexes(session, indexes, tally.results)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
+
+
+def measure_suspects(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPolicy,
+                     deadline: Deadline) -> tuple[list[Index], list[str]]:
+    """The indexes, the suspicious ones of them measured; and warnings."""
+    suspects = [index for index in indexes if policy.suspicious(index)]
+    measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION)
+    return [replace(index, measured_percent=measured.get(index.oid)) for index in indexes], warnings
 
 
 def drop_leftovers(session: Session, work: Work) -> str:
@@ -65,8 +71,9 @@ def drop_leftovers(session: Session, work: Work) -> str:
     return ", ".join(left)
 
 
-def _verify(session: Session, before: dict[int, Index], results: Sequence[Result]) -> None:
+def verify_indexes(session: Session, indexes: Sequence[Index], results: Sequence[Result]) -> None:
     """Look at each index again by name, since a rebuilt one has another oid; call what did not help by its name."""
+    before = {index.oid: index for index in indexes}
     done = [result for result in results if result.status == "done"]
     if not done:
         return

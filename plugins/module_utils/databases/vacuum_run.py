@@ -19,7 +19,7 @@ from .session import OpenSession, Session
 from .sessions import Sessions
 from .tables import Holder, Table, measure_tables, observe_holder, observe_tables
 from .vacuum_plan import VacuumPolicy, plan_vacuum
-from .work import Pace
+from .work import Pace, Plan
 
 # Up to PostgreSQL 14 statistics travel through a collector that writes them every half second.
 _STATISTICS_DELAY = 2.0
@@ -34,22 +34,30 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    tables = observe_tables(session, large=policy.bloat_size)
-    if any(table.standby for table in tables):
-        raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
     with Sessions(session, open_session, budget) as sessions:
-        measured, warnings = measure(sessions, _suspects(tables, policy), measure_tables, deadline, what="tables")
-        tables = [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables]
-        plan = plan_vacuum(tables, policy)
-        holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
-        if holder:
-            plan = plan_vacuum(tables, policy, holder)
+        tables, plan, warnings = plan_tables(sessions, policy, deadline)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
         tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
     tally.raise_if_lost()
-    _verify(session, {table.oid: table for table in tables}, tally.results, policy, clock)
+    verify_tables(session, tables, tally.results, policy, clock)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
+
+
+def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline) -> tuple[list[Table], Plan, list[str]]:
+    """The tables, the suspicious ones of them measured; what is due; and warnings.
+
+    :raises Refused: on a standby
+    """
+    session = sessions.first
+    tables = observe_tables(session, large=policy.bloat_size)
+    if any(table.standby for table in tables):
+        raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
+    measured, warnings = measure(sessions, _suspects(tables, policy), measure_tables, deadline, what="tables")
+    tables = [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables]
+    plan = plan_vacuum(tables, policy)
+    holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
+    return tables, plan_vacuum(tables, policy, holder) if holder else plan, warnings
 
 
 def _suspects(tables: Sequence[Table], policy: VacuumPolicy) -> list[Table]:
@@ -59,8 +67,9 @@ def _suspects(tables: Sequence[Table], policy: VacuumPolicy) -> list[Table]:
     return [table for table in suspects if table.oid not in due]
 
 
-def _verify(session: Session, before: dict[int, Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:
-    """Look at each relation again, and call what did not help by its name."""
+def verify_tables(session: Session, tables: Sequence[Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:
+    """Look at each relation again, of which ``tables`` is how it was, and call what did not help by its name."""
+    before = {table.oid: table for table in tables}
     done = {result.work.oid: result for result in results if result.status == "done"}
     if not done:
         return

@@ -20,7 +20,8 @@ class Work:
     """One statement on one relation that is due.
 
     ``group``: works of one group run one after another in one session. ``names`` fills the placeholders of
-    ``statement``. ``bytes`` is what it reads and writes, for predictions. ``parts``: where it is about several relations at once,
+    ``statement``. ``bytes`` is what it reads and writes, for predictions;
+    ``predicted`` seconds where the plan knows better than the pace of the run. ``parts``: where it is about several relations at once,
     their oids.
     """
 
@@ -35,6 +36,7 @@ class Work:
     urgent: bool = False
     before: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[int, ...] = ()
+    predicted: float | None = None
 
     @property
     def oids(self) -> tuple[int, ...]:
