@@ -24,4 +24,21 @@ options:
     description: How long one lock is waited for, as a duration; a relation that is locked for longer is left for the next run.
     type: str
     default: 5s
+  gentle:
+    description:
+      - What the run does for the sake of others; every key may be left out, and then it does not do that.
+      - "C(cost_delay) and C(cost_limit): the server's own brake on VACUUM and ANALYZE (its settings vacuum_cost_delay, as a duration of
+        V(100ms) at most, and vacuum_cost_limit)."
+      - "C(replication_lag) and C(replication_lag_size): nothing is begun while a standby is further behind, in time or as a size."
+      - "C(active_sessions): nothing is begun while more sessions of others run a statement. C(blocked_sessions): the same of
+        sessions that wait for a lock, longer than deadlock_timeout where the server tells it (from PostgreSQL 14 on)."
+      - "C(patience): how long the run waits for all of these together, as a duration; the whole time budget where it is left out. What is
+        not begun then is left for the next run."
+      - "C(give_way): a statement that keeps another session waiting for a lock for so long is cancelled and left for the next run. One
+        more session looks on for it, beside the connection budget."
+      - "C(end_idle_transactions): a session of somebody else that has been idle in a transaction for so long, and keeps our statement
+        waiting for a lock, is ended. In check mode a warning names those that would be. Without it nobody else's session is ever ended."
+      - Work that is urgent (beyond C(urgent_age)) has no brake, waits for nobody and gives way to nobody.
+    type: dict
+    default: {}
 """

@@ -15,17 +15,25 @@ description:
     C(REINDEX INDEX CONCURRENTLY); indexes of one table one after another, since two at once would deadlock.
   - Bloat is estimated from the catalog in one query, and confirmed by pgstatindex where the extension pgstattuple is installed.
   - Run M(evenkeel.ops.postgresql_vacuum) before it. As long as dead rows have their entries, an index does not look bloated.
-  - Indexes of the system catalogs cannot be rebuilt concurrently and are left alone.
+  - Indexes of the system catalogs cannot be rebuilt concurrently and are left alone. Those of partitioned tables are rebuilt partition
+    by partition.
+  - Servers of the versions 14.0 to 14.3 can leave rows out of an index that is built concurrently; there nothing is rebuilt.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 options:
   policy:
     description:
-      - When an index is due; every key but C(exclude) has to be given.
+      - When an index is due; every key down to C(rate) has to be given.
       - "C(bloat_percent): the share of it that a rebuild would give back, as measured by pgstatindex; C(estimated_percent): the
         same where there is only the estimate. C(bloat_size): what it has to be at least, as a size."
       - "C(rate): the size of index that a rebuild is expected to get through in a second, until the run has shown its own pace."
       - "C(exclude): patterns such as V(audit.*) of schema and index that are left alone."
+      - "C(methods): for the access methods V(gist) and V(hash), the percentage of free space, as measured by pgstattuple, beyond which an
+        index is rebuilt. By default they are rebuilt only when invalid, as are all others but B-trees."
+      - "C(free_space): what has to stay free on a tablespace's disk, as a size, while new indexes lie beside the old; the room beyond it
+        is shared out among the sessions. It can be told where the module runs on the server's own host and may read its data directory.
+        By default it is not looked at."
+      - "C(unknown_room): what is done where the room cannot be told: V(warn) (the default) and go on, V(refuse) or V(ignore)."
     type: dict
     required: true
 extends_documentation_fragment:
@@ -46,6 +54,11 @@ EXAMPLES = r"""
       estimated_percent: 60
       bloat_size: 1MiB
       rate: 20MiB
+      methods: {gist: 60}
+      free_space: 10GiB
+    gentle:
+      replication_lag: 30s
+      give_way: 5s
 """
 
 RETURN = r"""
@@ -84,6 +97,7 @@ summary:
 """
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_disk import server_free_bytes
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
@@ -101,7 +115,7 @@ def run(request: Request) -> Outcome:
     target = postgres.PostgresTarget.from_options(request.options)
     with postgres.connect(target) as session:
         done = maintain_indexes(session, lambda: postgres.connect(target), policy, budget, request.clock,
-                                check_mode=request.check_mode)
+                                check_mode=request.check_mode, free_space=server_free_bytes)
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(),
                    values=done.values(), diff=done.diff(), warnings=done.warnings)
 

@@ -14,13 +14,15 @@ description:
   - Looks at statistics, freeze age and bloat of all tables of a database in one query, and works only on what is due, worst
     first, tables near transaction wraparound before all others.
   - A table whose dead rows an old transaction keeps is reported with that transaction, and not vacuumed in vain.
+  - A TOAST table that is larger than its table is left out where it is in order (from PostgreSQL 14 on), and vacuumed alone where it
+    alone is due.
   - Needs to own the tables or the database, to be superuser, or from PostgreSQL 17 on the privilege MAINTAIN.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 options:
   policy:
     description:
-      - When a table is due; every key but C(exclude) has to be given.
+      - When a table is due; every key down to C(rate) has to be given.
       - "C(dead_rows) and C(dead_percent): a table with more dead rows than the first plus that percentage of its live rows is
         vacuumed. C(changed_rows) and C(changed_percent): the same of rows changed since its last ANALYZE."
       - "C(freeze_age) and C(multixact_age): a table with an older transaction or multixact is frozen; beyond C(urgent_age) it is
@@ -29,6 +31,15 @@ options:
         installed; what only a rewrite would give back is reported."
       - "C(rate): the size that a vacuum is expected to get through in a second, until the run has shown its own pace."
       - "C(exclude): patterns such as V(audit.*) of schema and table that are left alone."
+      - "C(kinds): which kinds of work are done, of V(freeze), V(vacuum) and V(analyze); all of them by default. V([analyze]) is statistics
+        only."
+      - "C(parallel): how many workers may vacuum the indexes of one table at once, where it has several that are large enough; V(0) is
+        none. By default as the server likes."
+      - "C(propose_rows): for a table of at least so many rows that was due, settings of autovacuum are proposed where it comes later
+        than the policy; they are findings with the SQL. By default nothing is proposed."
+      - "C(rewrite): V(pg_repack) rewrites what only a rewrite would give back, beside readers and writers, where the extension is in the
+        database and the same version of the program on the host that the module runs on; it needs a superuser, twice the room, and two
+        sessions beside the connection budget. V(never) (the default) reports it."
     type: dict
     required: true
 extends_documentation_fragment:
@@ -49,6 +60,27 @@ EXAMPLES = r"""
       dead_percent: 10
       changed_rows: 1000
       changed_percent: 10
+      freeze_age: 150000000
+      multixact_age: 300000000
+      urgent_age: 1000000000
+      bloat_percent: 50
+      bloat_size: 100MiB
+      rate: 50MiB
+    gentle:
+      cost_delay: 2ms
+      replication_lag: 30s
+      give_way: 5s
+
+- name: Refresh the statistics, and do nothing else
+  evenkeel.ops.postgresql_vacuum:
+    login_host: /var/run/postgresql
+    login_db: shop
+    policy:
+      kinds: [analyze]
+      dead_rows: 1000
+      dead_percent: 10
+      changed_rows: 100
+      changed_percent: 1
       freeze_age: 150000000
       multixact_age: 300000000
       urgent_age: 1000000000
@@ -81,7 +113,7 @@ skipped:
     relation: {description: Its name as SQL has it., type: str, returned: success}
     reason: {description: Why it was not done., type: str, returned: success}
 findings:
-  description: One per relation; where nothing was due, one for the database.
+  description: One per relation, and one per proposal of a setting; where nothing was due, one for the database.
   returned: always
   type: list
   elements: dict
@@ -93,10 +125,14 @@ summary:
 """
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pg_repack import PgRepack
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_disk import server_free_bytes
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import BUDGET, Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.rewrite import Rewriter
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.vacuum_plan import VacuumPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.vacuum_run import maintain_tables
 
@@ -108,9 +144,10 @@ def run(request: Request) -> Outcome:
     policy = VacuumPolicy.from_options(request["policy"])
     budget = Budget.from_options(request.options)
     target = postgres.PostgresTarget.from_options(request.options)
+    rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout, free_space=server_free_bytes)
     with postgres.connect(target) as session:
         done = maintain_tables(session, lambda: postgres.connect(target), policy, budget, request.clock,
-                               check_mode=request.check_mode)
+                               check_mode=request.check_mode, rewriter=rewriter)
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(),
                    values=done.values(), diff=done.diff(), warnings=done.warnings)
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.options import OptionGroup
 from ..core.quantities import parse_duration
+from .gentle import Gentle
 from .session import Session
 
 BUDGET = OptionGroup(
@@ -19,17 +21,19 @@ BUDGET = OptionGroup(
         "time_budget": {"type": "str", "default": "30m"},
         "connection_budget": {"type": "int", "default": 2},
         "lock_timeout": {"type": "str", "default": "5s"},
+        "gentle": {"type": "dict", "default": {}},
     },
 )
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may take: sessions at once, seconds in all, seconds of waiting for one lock."""
+    """What a run may take: sessions at once, seconds in all, seconds of waiting for one lock; and what it does for others."""
 
     connections: int
     seconds: float
     lock_timeout: float
+    gentle: Gentle = field(default_factory=Gentle)
 
     def __post_init__(self) -> None:
         """:raises InvalidOption: for less than one connection, or no time to wait for a lock"""
@@ -45,7 +49,18 @@ class Budget:
         :raises InvalidOption: for durations that are none, and budgets that allow nothing
         """
         return cls(options["connection_budget"], parse_duration(options["time_budget"], option="time_budget"),
-                   parse_duration(options["lock_timeout"], option="lock_timeout"))
+                   parse_duration(options["lock_timeout"], option="lock_timeout"), Gentle.from_options(options.get("gentle")))
+
+    def until(self, end: datetime | None, now: datetime, *, share: int = 1) -> Budget:
+        """The same budget, over by ``end`` at the latest; where ``share`` targets are still to come, with that part of what is left.
+
+        :raises InvalidOption: for a share of less than one target
+        """
+        if share < 1:
+            raise InvalidOption(f"share: {share} targets cannot share a window", hint="Count the target itself too: 1 or more")
+        if end is None:
+            return self
+        return replace(self, seconds=min(self.seconds, max(0.0, (end - now).total_seconds()) / share))
 
     @property
     def reserve(self) -> float:
@@ -53,15 +68,16 @@ class Budget:
         return min(5.0, 0.05 * self.seconds)
 
 
-def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None) -> None:
-    """Bound what the session's statements wait for a lock and run in all, in seconds.
+def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None,
+                    settings: Mapping[str, str] | None = None) -> None:
+    """Bound what the session's statements wait for a lock and run in all, in seconds; and other ``settings`` of it by name.
 
     Our queries of the catalog are not worth compiling, which can take longer than they do. A commit need not wait for the disk or
     for a standby: what a crash takes back the next run does again, and a commit that removes files is flushed all the same
     (PostgreSQL source, RecordTransactionCommit). From PostgreSQL 14 on the server also looks every few seconds whether we still
     live, and stops working for the dead.
     """
-    wanted: dict[str, Any] = {}
+    wanted: dict[str, Any] = dict(settings or {})
     if lock_timeout is not None:
         wanted |= {"lock_timeout": _milliseconds(lock_timeout), "jit": "off", "synchronous_commit": "off"}
         if session.server_version >= 140000:

@@ -15,6 +15,7 @@ from ..core.errors import OpsError, TimedOut, Unreachable
 from ..core.quantities import format_duration
 from ..core.waiting import Deadline
 from .budget import Budget, set_wait_limits
+from .calm import Calm, Watch
 from .session import Session
 from .sessions import Sessions
 from .work import Pace, Work
@@ -35,6 +36,7 @@ class Result:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     left_behind: str = ""
+    out_of_time: bool = False
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Tally:
 
 
 Tidy = Callable[[Session, Work], str]
+# Does a work that has no statement, within so many seconds; its session has cleared the way and looks after what it leaves behind.
+Program = Callable[[Session, Work, float], None]
 
 
 class Crew:
@@ -67,19 +71,29 @@ class Crew:
         self._deadline = deadline
         self._clock = clock
         self._bounds: dict[Session, float] = {}
+        self._settings: dict[Session, dict[str, str]] = {}
         self._sizes: dict[int, int] = {}
+        self._calm = Calm(sessions, budget.gentle, deadline, clock)
+        self._watch = Watch(sessions, budget.gentle, clock)
+        self._program: Program | None = None
 
-    def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None) -> Tally:
+    def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None, program: Program | None = None,
+            known_sizes: Mapping[int, int] | None = None) -> Tally:
         """Work through the groups in order. ``tidy(session, work)`` clears up after a work that was broken off; what it
-        returns is told as left behind.
+        returns is told as left behind. ``program`` does what has no statement. ``known_sizes``: bytes of relations by oid, where
+        they were measured a moment ago.
 
         A signal to this process cancels what runs, clears up and is raised again.
         """
         tally, queue = Tally(), deque(groups)
         if not queue:
             return tally
-        self._sizes = sizes(self._sessions.first, [oid for group in groups for work in group for oid in work.oids])
-        self._sessions.share(lambda session: self._labour(session, queue, tally, pace, tidy), pieces=len(groups))
+        self._program = program
+        self._sizes = dict(known_sizes or {})
+        if unknown := [oid for group in groups for work in group for oid in work.oids if oid not in self._sizes]:
+            self._sizes |= sizes(self._sessions.first, unknown)
+        with self._watch.looking_on():
+            self._sessions.share(lambda session: self._labour(session, queue, tally, pace, tidy), pieces=len(groups))
         for work in (work for group in queue for work in group):
             tally.results.append(Result(work, "skipped", message="the server no longer answered"))
         return tally
@@ -99,33 +113,59 @@ class Crew:
             tally.lost = error
 
     def _do(self, session: Session, work: Work, pace: Pace, tidy: Tidy | None) -> Result:
-        left = self._deadline.left - self._budget.reserve
         needed = pace.predict(work.bytes) if work.predicted is None else work.predicted
-        if left <= 0 or needed > left:
-            return Result(work, "skipped", message=f"it takes about {format_duration(needed)}, and {format_duration(max(left, 0))} of the "
-                          f"time budget of {format_duration(self._deadline.seconds)} are left",
-                          hint="It comes first in the next run; raise time_budget if it never fits")
+        if not self._fits(needed):
+            return self._too_late(work, needed)
+        if not work.urgent and (held := self._calm.wait(session, needed)):
+            return Result(work, "skipped", message=held.reason, hint=held.hint)
+        if not self._fits(needed):  # after the waiting
+            return self._too_late(work, needed)
         began = self._clock.monotonic()
         try:
-            with self._sessions.running(session):
-                self._bound(session, left)
-                session.run(work.statement, names=work.names)
+            with self._watch.unbothered(session, work.urgent), self._sessions.running(session):
+                self._bound(session, work)
+                if work.statement:
+                    session.run(work.statement, names=work.names)
+                else:
+                    self._program(session, work, self._left)
         except OpsError as error:
             seconds = self._clock.monotonic() - began
             if isinstance(error, Unreachable):
                 raise
-            result = _broken_off(work, error, seconds, self._budget)
+            result = _broken_off(work, error, seconds, self._budget, self._watch.gave_way(session))
             result.left_behind = self._tidy(session, work, tidy)
             return result
         seconds = self._clock.monotonic() - began
         pace.learn(work.bytes, seconds)
-        return Result(work, "done", seconds, before=self._before(work))
+        ended = self._watch.ended(session)
+        return Result(work, "done", seconds, f"ended for it: {ended}" if ended else "", before=self._before(work))
 
-    def _bound(self, session: Session, left: float) -> None:
+    @property
+    def _left(self) -> float:
+        return self._deadline.left - self._budget.reserve
+
+    def _fits(self, needed: float) -> bool:
+        return 0 < self._left >= needed
+
+    def _too_late(self, work: Work, needed: float) -> Result:
+        return Result(work, "skipped", message=f"it takes about {format_duration(needed)}, and {format_duration(max(self._left, 0))} of "
+                      f"the time budget of {format_duration(self._deadline.seconds)} are left",
+                      hint="It comes first in the next run; raise time_budget if it never fits")
+
+    def _bound(self, session: Session, work: Work) -> None:
         """Let the server end the next statement with the budget; half the reserve saves most of the round trips for it."""
-        if not left / 2 < self._bounds.get(session, 0) <= left + self._budget.reserve / 2:
+        left = self._left
+        wanted = {**self._budget.gentle.settings(urgent=work.urgent), **work.settings}
+        current = self._settings.setdefault(session, {})
+        changed = {name: value for name, value in wanted.items() if current.get(name) != value}
+        back = [name for name in current if name not in wanted]
+        for name in back:
+            session.run("RESET {name}", names={"name": name})
+            del current[name]
+        if changed or not left / 2 < self._bounds.get(session, 0) <= left + self._budget.reserve / 2:
             self._bounds[session] = left
-            set_wait_limits(session, statement_timeout=left)
+            set_wait_limits(session, statement_timeout=left, settings=changed)
+            current.update(changed)
 
     def _before(self, work: Work) -> dict[str, Any]:
         known = [self._sizes[oid] for oid in work.oids if oid in self._sizes]
@@ -154,15 +194,17 @@ def sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
     return {}
 
 
-def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget) -> Result:
+def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, gave_way: str) -> Result:
     state = error.evidence.get("sqlstate")
+    if state == "57014" and gave_way:
+        return Result(work, "skipped", seconds, gave_way, "It is tried again in the next run; a longer give_way lets others wait longer")
     if state == "55P03":
         return Result(work, "skipped", seconds, f"another session held a lock for longer than {format_duration(budget.lock_timeout)}",
                       "See who holds it: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity; "
                       "it is tried again in the next run")
     if state == "57014":
         return Result(work, "skipped", seconds, f"it was cancelled after {format_duration(seconds)}, at the end of the time budget",
-                      "Raise time_budget, or lower the expected rate in the policy so that it is not begun")
+                      "Raise time_budget, or lower the expected rate in the policy so that it is not begun", out_of_time=True)
     if state in _GONE:
         return Result(work, "gone", seconds)
     return Result(work, "failed", seconds, error.message, error.hint)

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .room import Room
 from .session import Session
 
 # Layout of a B-tree page (PostgreSQL source, src/include/storage/bufpage.h, itup.h, nbtree.h): 24 bytes of header and 16
@@ -16,6 +17,8 @@ from .session import Session
 # per row and is kept below a sixth of the page.
 _PAGE_OVERHEAD, _ENTRY_HEADER, _LINE_POINTER, _ROW_POINTER = 40, 8, 4, 6
 _DEFAULT_FILLFACTOR = 90
+# Access methods beside B-trees whose free space the extension pgstattuple can tell (PostgreSQL source, pgstattuple.c).
+MEASURED = frozenset({"hash", "gist"})
 
 # The B-trees of some size and what is invalid, with what the catalog says of their size; nothing that only a message needs. The
 # widths of expressions are kept under the index's own name, those of columns under the table's.
@@ -25,7 +28,7 @@ WITH candidates AS MATERIALIZED (
            i.indisvalid AND i.indisready AND i.indislive AS valid, m.amname, ic.relpages, ic.reltuples, ic.reloptions
       FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am m ON m.oid = ic.relam
      WHERE i.indrelid >= 16384 AND ic.relpersistence <> 't'
-       AND (NOT i.indisvalid OR NOT i.indisready OR m.amname = 'btree' AND ic.relpages >= {min_pages})
+       AND (NOT i.indisvalid OR NOT i.indisready OR m.amname IN ({methods}) AND ic.relpages >= {min_pages})
 ), columns AS MATERIALIZED ({columns}), widths AS MATERIALIZED (
     SELECT c.indexrelid,
            sum(CASE WHEN c.attlen > 0 THEN c.attlen ELSE s.avg_width END)::float8 AS key_bytes,
@@ -84,12 +87,13 @@ SELECT i.indexrelid::bigint AS oid, n.nspname AS schema, k.relname AS name, form
                 WHERE NOT (i.indisvalid AND i.indisready) AND o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
                   AND o.indkey = i.indkey AND k.relname ~ '_cc(new|old)[0-9]*$'
                   AND starts_with(oc.relname, regexp_replace(k.relname, '_cc(new|old)[0-9]*$', ''))) AS has_twin,
+       coalesce(nullif(k.reltablespace, 0), db.dattablespace)::bigint AS tablespace,
        tn.nspname AS table_schema, tc.relname AS table_name, format('%I.%I', tn.nspname, tc.relname) AS table_title,
        (SELECT count(*) FROM pg_index o WHERE o.indrelid = i.indrelid) AS siblings,
        b.relid IS NOT NULL AS building,
-       pg_has_role(coalesce(main.relowner, k.relowner), 'USAGE')
-           OR pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') {maintain} AS allowed
+       pg_has_role(coalesce(main.relowner, k.relowner), 'USAGE') OR pg_has_role(db.datdba, 'USAGE') {maintain} AS allowed
   FROM pg_index i
+  JOIN pg_database db ON db.datname = current_database()
   JOIN pg_class k ON k.oid = i.indexrelid
   JOIN pg_namespace n ON n.oid = k.relnamespace
   JOIN pg_class tc ON tc.oid = i.indrelid
@@ -169,7 +173,9 @@ class Index(Estimate):
 
     ``table_oid`` is the table whose lock it shares: the main table for an index of its TOAST table. ``siblings`` counts the
     indexes of its table, itself among them. ``has_twin``: it is invalid, named as REINDEX CONCURRENTLY names its intermediate
-    copies, and the index that it is a copy of is there. ``measured_percent``: bloat as pgstatindex saw it.
+    copies, and the index that it is a copy of is there. ``measured_percent`` and ``measured_bytes``: bloat and size as pgstattuple
+    saw them. ``unsafe``: why this server must not build it beside writers. ``tablespace``: the oid of its own; ``room``: how much
+    may be filled of that, None where nobody looked.
     """
 
     schema: str = ""
@@ -187,16 +193,39 @@ class Index(Estimate):
     building: bool = False
     allowed: bool = True
     measured_percent: float | None = None
+    measured_bytes: int | None = None
+    unsafe: str = ""
+    tablespace: int = 0
+    room: Room | None = None
 
 
-def observe_indexes(session: Session, *, min_bytes: int, worth: Callable[[Estimate], bool] = lambda estimate: True) -> list[Index]:
-    """The invalid indexes, and the B-trees of at least ``min_bytes``, of all tables but the system's own.
+# Versions in which an index that is built concurrently can lack rows: CREATE INDEX CONCURRENTLY and REINDEX CONCURRENTLY ignored
+# changes that HOT pruning hid meanwhile (PostgreSQL 14.4 release notes).
+_UNSAFE_BUILDS = ((140000, 140003, "14.4"),)
+
+
+def unsafe_builds(server_version: int) -> str:
+    """Why a server of this version must not build indexes concurrently; empty where it may."""
+    for first, last, mended in _UNSAFE_BUILDS:
+        if first <= server_version <= last:
+            return (f"PostgreSQL {server_version // 10000}.{server_version % 10000} can leave rows out of an index that is built "
+                    f"concurrently; {mended} mends it")
+    return ""
+
+
+def observe_indexes(session: Session, *, min_bytes: int, worth: Callable[[Estimate], bool] = lambda estimate: True,
+                    methods: Collection[str] = (), statistics: bool | None = None) -> list[Index]:
+    """The invalid indexes, and the B-trees and those of other access ``methods`` of at least ``min_bytes``, of all tables but the
+    system's own.
 
     Of most indexes an estimate says that nothing is to be done: only those that are ``worth`` it are looked at closely.
+    ``statistics``: whether this user may read pg_statistic, where the caller knows.
     """
-    [allowed] = session.fetch("SELECT has_table_privilege('pg_statistic', 'SELECT') AS statistics")
-    columns, statistics = _FROM_TABLE if allowed["statistics"] else _FROM_VIEW
-    query = _ESTIMATES.replace("{columns}", columns.strip()).replace("{statistics}", statistics.strip())
+    if statistics is None:
+        statistics = session.fetch("SELECT has_table_privilege('pg_statistic', 'SELECT') AS allowed")[0]["allowed"]
+    columns, widths = _FROM_TABLE if statistics else _FROM_VIEW
+    query = _ESTIMATES.replace("{columns}", columns.strip()).replace("{statistics}", widths.strip())
+    query = query.replace("{methods}", ", ".join(f"'{method}'" for method in ("btree", *(MEASURED & set(methods)))))
     rows = session.fetch(query.replace("{min_pages}", str(max(1, min_bytes // 8192))))
     chosen = {row["oid"]: row for row in rows if worth(Estimate(**row))}
     if not chosen:
@@ -204,16 +233,23 @@ def observe_indexes(session: Session, *, min_bytes: int, worth: Callable[[Estima
     # The privilege MAINTAIN came with PostgreSQL 17.
     maintain = "OR has_table_privilege(coalesce(main.oid, i.indrelid), 'MAINTAIN')" if session.server_version >= 170000 else ""
     details = session.fetch(_DETAILS.replace("{maintain}", maintain).replace("{oids}", ", ".join(map(str, chosen))))
-    return [Index(**chosen[row["oid"]] | row) for row in details]
+    unsafe = unsafe_builds(session.server_version)
+    return [Index(**chosen[row["oid"]] | row, unsafe=unsafe) for row in details]
 
 
-def measure_indexes(session: Session, schema: str, indexes: Sequence[Index]) -> dict[int, float]:
-    """Percent of each index that a rebuild would give back, by pgstatindex: it reads the whole index."""
+def measure_indexes(session: Session, schema: str, indexes: Sequence[Index]) -> dict[int, tuple[float, int]]:
+    """Percent of each index that a rebuild would give back, and its bytes, by the functions of pgstattuple: they read the whole index."""
     known = {index.oid: index for index in indexes}
+    trees = [index.oid for index in indexes if index.method == "btree"]
+    others = [index.oid for index in indexes if index.method != "btree"]
     rows = session.fetch("SELECT w.oid::bigint AS oid, s.index_size, s.leaf_pages, s.internal_pages, s.avg_leaf_density "
                          "FROM unnest(%s::oid[]) AS w (oid) CROSS JOIN LATERAL {function}(w.oid::regclass) AS s",
-                         (list(known),), {"function": (schema, "pgstatindex")})
-    return {row["oid"]: measured_bloat(row, known[row["oid"]]) for row in rows}
+                         (trees,), {"function": (schema, "pgstatindex")}) if trees else []
+    found = {row["oid"]: (measured_bloat(row, known[row["oid"]]), row["index_size"]) for row in rows}
+    rows = session.fetch("SELECT w.oid::bigint AS oid, s.table_len AS bytes, s.free_percent FROM unnest(%s::oid[]) AS w (oid) "
+                         "CROSS JOIN LATERAL {function}(w.oid::regclass) AS s",
+                         (others,), {"function": (schema, "pgstattuple")}) if others else []
+    return found | {row["oid"]: (row["free_percent"], row["bytes"]) for row in rows}
 
 
 def measured_bloat(row: dict[str, Any], index: Index) -> float:

@@ -33,15 +33,17 @@ Figures = TypeVar("Figures")
 
 
 def measure(sessions: Sessions, suspects: Sequence[Suspect], read: Callable[[Session, str, Sequence[Suspect]], dict[int, Figures]],
-            deadline: Deadline, *, what: str, uninstalled: str = "") -> tuple[dict[int, Figures], list[str]]:
+            deadline: Deadline, *, what: str, uninstalled: str = "", schema: str | None = None) -> tuple[dict[int, Figures], list[str]]:
     """``read(session, schema, some)`` for all suspects, over all sessions; the figures by oid, and warnings.
 
-    Without the extension nothing is measured, and ``uninstalled`` is the warning. ``what`` is what messages call the suspects.
+    Without the extension nothing is measured, and ``uninstalled`` is the warning. ``what`` is what messages call the suspects,
+    ``schema`` where the extension's functions are, where the caller knows.
 
     :raises Unreachable: when the server is lost
     """
-    schema = extension_schema(sessions.first, EXTENSION) if suspects else None
-    if schema is None:
+    if suspects and schema is None:
+        schema = extension_schema(sessions.first, EXTENSION)
+    if not suspects or schema is None:
         return {}, [uninstalled] if suspects and uninstalled else []
     pending, measured, warnings = deque(_batches(suspects)), {}, []
 

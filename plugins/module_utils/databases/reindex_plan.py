@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.finding import Finding, Status
 from ..core.quantities import format_size
-from .indexes import Estimate, Index
+from .indexes import MEASURED, Estimate, Index
 from .policy import percentage, read_policy, size, words
+from .room import unknown_room
 from .work import Plan, Skip, Work
 
+_UNKNOWN_ROOM = ("Run this on the server's own host as root or as its account, or see to the room and set unknown_room to ignore")
 # The order of work.
 _LEFTOVER, _INVALID, _BLOATED = range(3)
 # Above this a rebuild takes so much longer than its waiting that nothing is won by rebuilding a table's indexes at once, and a
@@ -28,6 +31,10 @@ class ReindexPolicy:
     ``bloat_percent``: share of it that a rebuild would give back, where pgstatindex can say so; ``estimated_percent``: the
     same where only the catalog's estimate is to be had. Either way it has to be ``bloat_size`` at least. ``rate``: bytes of
     index per second that a rebuild is expected to get through. ``exclude``: patterns of schema.index that are left alone.
+
+    ``methods``: the same for other access methods that can be measured, by their names (`indexes.MEASURED`): the share of an
+    index that is free space. ``free_space``: bytes that stay free on the disk of a tablespace while a rebuild has the new index beside the
+    old one, None is not looked at; ``unknown_room``: what is done where the room cannot be told, of `room.UNKNOWN_ROOM`.
     """
 
     bloat_percent: float
@@ -35,15 +42,19 @@ class ReindexPolicy:
     bloat_size: int
     rate: int
     exclude: tuple[str, ...] = ()
+    methods: Mapping[str, float] = field(default_factory=dict)
+    free_space: int | None = None
+    unknown_room: str = "warn"
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> ReindexPolicy:
-        """Read the policy; every key but ``exclude`` has to be there.
+        """Read the policy; ``exclude`` and what comes after it may be left out.
 
         :raises InvalidOption: for a missing or unknown key, or a value that cannot be used
         """
-        readers = {"bloat_percent": percentage, "estimated_percent": percentage, "bloat_size": size, "rate": size, "exclude": words}
-        return cls(**read_policy(options, readers, option="policy", optional=("exclude",)))
+        readers = {"bloat_percent": percentage, "estimated_percent": percentage, "bloat_size": size, "rate": size, "exclude": words,
+                   "methods": _methods, "free_space": size, "unknown_room": unknown_room}
+        return cls(**read_policy(options, readers, option="policy", optional=("exclude", "methods", "free_space", "unknown_room")))
 
     def excludes(self, index: Index) -> bool:
         """Whether a pattern matches its schema.name."""
@@ -51,20 +62,24 @@ class ReindexPolicy:
 
     def worth_a_look(self, estimate: Estimate) -> bool:
         """Whether, of what the catalog tells of its size alone, it could be due or suspicious, or it is invalid."""
+        if estimate.valid and estimate.method != "btree":
+            return estimate.method in self.methods and estimate.bytes >= self.bloat_size
         percent = estimate.bloat_percent(deduplicate=True) if estimate.valid else None
         return percent is None or self._over(percent, min(self.bloat_percent, self.estimated_percent), estimate)
 
     def suspicious(self, index: Index) -> bool:
         """Whether it is worth measuring: by estimate it is bloated, or nothing can be estimated."""
-        if not index.valid or index.method != "btree" or index.partitioned or index.exclusion or self.excludes(index):
+        if not index.valid or index.partitioned or index.exclusion or self.excludes(index):
             return False
+        if index.method != "btree":
+            return index.method in self.methods and index.bytes >= self.bloat_size
         percent = index.bloat_percent(deduplicate=True)
         return index.bytes >= self.bloat_size and (percent is None or self._over(percent, self.bloat_percent, index))
 
     def bloat(self, index: Index) -> float | None:
         """The percent for which it has to be rebuilt, None where it has not."""
         if index.measured_percent is not None:
-            percent, limit = index.measured_percent, self.bloat_percent
+            percent, limit = index.measured_percent, self.methods.get(index.method, self.bloat_percent)
         else:
             percent, limit = index.bloat_percent(deduplicate=False), self.estimated_percent
         return percent if percent is not None and self._over(percent, limit, index) else None
@@ -91,7 +106,17 @@ def plan_reindex(indexes: Sequence[Index], policy: ReindexPolicy) -> Plan:
             due.append(found)
     due = _together(due, {index.oid: index for index in indexes})
     due.sort(key=lambda entry: entry[0])
-    return Plan(tuple(work for _key, work in due), tuple(skipped))
+    return Plan(tuple(work for _key, work in due), tuple(skipped), _unknown_room(due, {index.oid: index for index in indexes}, policy))
+
+
+def _unknown_room(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index], policy: ReindexPolicy) -> tuple[Finding, ...]:
+    """One finding for each tablespace into which is built without knowing whether there is room."""
+    if policy.free_space is None or policy.unknown_room != "warn":
+        return ()
+    rooms = {indexes[oid].room for key, work in due if key[0] != _LEFTOVER for oid in work.oids}
+    return tuple(Finding("database.room", room.tablespace, Status.WARN, "Whether there is room for new indexes beside the old is not known",
+                         limit=policy.free_space, unit="bytes", hint=_UNKNOWN_ROOM)
+                 for room in sorted(rooms - {None}, key=lambda room: room.tablespace) if room.bytes is None)
 
 
 def _together(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index]) -> list[tuple[tuple, Work]]:
@@ -104,7 +129,8 @@ def _together(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index]) -
         (tables.setdefault(index.indexed_oid, []) if small else alone).append((key, work))
     for entries in tables.values():
         index, weight = indexes[entries[0][1].oid], sum(work.bytes for _key, work in entries)
-        if len(entries) < index.siblings or weight > _TOGETHER_BYTES:
+        tight = index.room is not None and index.room.bytes is not None and weight > index.room.bytes
+        if len(entries) < index.siblings or weight > _TOGETHER_BYTES or tight:
             alone += entries
             continue
         works = [work for _key, work in entries]
@@ -139,15 +165,37 @@ def _due(index: Index, policy: ReindexPolicy) -> tuple[tuple, Work] | Skip | Non
         if index.exclusion:
             return Skip(index.title, "it is invalid and holds an exclusion constraint, which cannot be rebuilt concurrently",
                         f"In a maintenance window: REINDEX INDEX {index.title};")
-        return work(_INVALID, "reindex", "it is invalid", "REINDEX INDEX CONCURRENTLY {index}", index.bytes)
+        return _obstacle(index, "it is invalid", policy) or work(
+            _INVALID, "reindex", "it is invalid", "REINDEX INDEX CONCURRENTLY {index}", index.bytes)
     if index.partitioned or index.exclusion:
         return None
     percent = policy.bloat(index)
     if percent is None:
         return None
     how = "as measured" if index.measured_percent is not None else "by estimate"
-    return work(_BLOATED, "reindex", f"{percent:.0f}% of its {format_size(index.bytes)} is bloat, {how}",
-                "REINDEX INDEX CONCURRENTLY {index}", index.bytes, percent * index.bytes)
+    reason = f"{percent:.0f}% of its {format_size(index.bytes)} is bloat, {how}"
+    return _obstacle(index, reason, policy) or work(
+        _BLOATED, "reindex", reason, "REINDEX INDEX CONCURRENTLY {index}", index.bytes, percent * index.bytes)
+
+
+def _obstacle(index: Index, reason: str, policy: ReindexPolicy) -> Skip | None:
+    """What keeps an index that is due from being rebuilt here and now."""
+    if index.unsafe:
+        return Skip(index.title, f"{index.unsafe} ({reason})", "Update the server, then look at its indexes with amcheck (bt_index_check)")
+    if policy.free_space is None or index.room is None:
+        return None
+    if index.room.bytes is None:
+        said = f"whether there is room for it beside the old one is not known ({reason})"
+        return Skip(index.title, said, _UNKNOWN_ROOM) if policy.unknown_room == "refuse" else None
+    if index.bytes <= index.room.bytes:
+        return None
+    return Skip(index.title, f"it needs {format_size(index.bytes)} beside the old one, and each session may fill "
+                f"{format_size(index.room.bytes)} of tablespace {index.room.tablespace} ({reason})",
+                "Make room on that disk, or lower free_space or connection_budget")
+
+
+def _methods(value: Any, option: str) -> dict[str, float]:
+    return read_policy(value, dict.fromkeys(sorted(MEASURED), percentage), option=option)
 
 
 def _rounded(percent: float | None) -> float | None:

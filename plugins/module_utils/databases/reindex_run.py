@@ -12,49 +12,81 @@ from ..core.errors import OpsError, Refused, Unreachable
 from ..core.waiting import Deadline
 from .budget import Budget, set_wait_limits
 from .crew import Crew, Result
+from .gentle import would_end
 from .indexes import Index, measure_indexes, observe_indexes
-from .measure import measure
+from .measure import EXTENSION, measure
 from .reindex_plan import ReindexPolicy, plan_reindex
 from .report import Maintenance
+from .room import FreeSpace, observe_room
 from .session import OpenSession, Session
 from .sessions import Sessions
-from .work import Pace, Work
+from .work import Pace, Plan, Work
 
 _NO_EXTENSION = ("pgstattuple is not installed in this database: index bloat is an estimate, held against estimated_percent "
                  "(CREATE EXTENSION pgstattuple; makes it exact)")
 
 
+# One look at the server answers what would else be asked one by one.
+_SERVER = """
+SELECT pg_is_in_recovery() AS standby, has_table_privilege('pg_statistic', 'SELECT') AS statistics,
+       (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = %s) AS schema
+"""
+
+
 def maintain_indexes(session: Session, open_session: OpenSession, policy: ReindexPolicy, budget: Budget, clock: Clock, *,
-                     check_mode: bool) -> Maintenance:
+                     check_mode: bool, free_space: FreeSpace | None = None) -> Maintenance:
     """Drop leftovers, rebuild what is invalid or bloated, concurrently with all writers; in check mode say which.
 
-    Bloat shows only after VACUUM has removed the dead rows' entries: run that first.
+    Bloat shows only after VACUUM has removed the dead rows' entries: run that first. ``free_space`` looks at the server's disks.
 
     :raises Refused: on a standby
     :raises Unreachable: when the server is lost; evidence has what was done before
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    if session.fetch("SELECT pg_is_in_recovery() AS standby")[0]["standby"]:
-        raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
-    indexes = observe_indexes(session, min_bytes=policy.bloat_size, worth=policy.worth_a_look)
     with Sessions(session, open_session, budget) as sessions:
-        indexes, warnings = measure_suspects(sessions, indexes, policy, deadline)
-        plan = plan_reindex(indexes, policy)
+        indexes, plan, warnings = plan_indexes(sessions, policy, deadline, free_space)
+        if check_mode:
+            warnings += would_end(session, budget.gentle)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
-        tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers)
+        known = {index.oid: index.measured_bytes for index in indexes if index.measured_bytes is not None}
+        tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate), tidy=drop_leftovers, known_sizes=known)
     tally.raise_if_lost()
     verify_indexes(session, indexes, tally.results)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
 
 
-def measure_suspects(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPolicy,
-                     deadline: Deadline) -> tuple[list[Index], list[str]]:
-    """The indexes, the suspicious ones of them measured; and warnings."""
+def plan_indexes(sessions: Sessions, policy: ReindexPolicy, deadline: Deadline,
+                 free_space: FreeSpace | None = None) -> tuple[list[Index], Plan, list[str]]:
+    """The indexes that are worth a look, the suspicious ones of them measured; what is due; and warnings.
+
+    :raises Refused: on a standby
+    """
+    session = sessions.first
+    [server] = session.fetch(_SERVER, (EXTENSION,))
+    if server["standby"]:
+        raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
+    indexes = observe_indexes(session, min_bytes=policy.bloat_size, worth=policy.worth_a_look, methods=policy.methods,
+                              statistics=server["statistics"])
+    indexes, warnings = measure_suspects(sessions, indexes, policy, deadline, schema=server["schema"], free_space=free_space)
+    return indexes, plan_reindex(indexes, policy), warnings
+
+
+def measure_suspects(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPolicy, deadline: Deadline, *,
+                     schema: str | None = None, free_space: FreeSpace | None = None) -> tuple[list[Index], list[str]]:
+    """The indexes, the suspicious ones of them measured, with the room there is for each; and warnings.
+
+    ``schema`` is where pgstattuple is, where the caller knows; ``free_space`` looks at the server's disks.
+    """
     suspects = [index for index in indexes if policy.suspicious(index)]
-    measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION)
-    return [replace(index, measured_percent=measured.get(index.oid)) for index in indexes], warnings
+    measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION, schema=schema)
+    nothing, rooms = (None, None), {}
+    if policy.free_space is not None:
+        rooms = observe_room(sessions.first, {index.tablespace for index in indexes}, free_space, keep=policy.free_space,
+                             sessions=sessions.budget.connections)
+    return [replace(index, measured_percent=percent, measured_bytes=size, room=rooms.get(index.tablespace)) for index in indexes
+            for percent, size in [measured.get(index.oid, nothing)]], warnings
 
 
 def drop_leftovers(session: Session, work: Work) -> str:

@@ -52,6 +52,7 @@ class Maintenance:
         findings = [_finding(result) for result in self.results if result.status in ("done", "failed")]
         findings += [Finding(skip.check, skip.relation, Status.FAIL if skip.urgent else Status.WARN, _sentence(skip), hint=skip.hint)
                      for skip in self.skips()]
+        findings += self.plan.advice
         if not findings and not self.plan.work:
             findings.append(Finding("database.maintenance", subject, Status.PASS, "Nothing was due"))
         return findings

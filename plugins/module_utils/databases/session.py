@@ -15,6 +15,10 @@ class Session(Protocol):
     def server_version(self) -> int:
         """150008 is 15.8."""
 
+    @property
+    def backend_pid(self) -> int:
+        """The server process that serves it."""
+
     def fetch(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None,
               names: Mapping[str, Sequence[str] | str] | None = None) -> list[dict[str, Any]]:
         """All rows as dictionaries; ``names`` fills placeholders with quoted identifiers."""

@@ -26,8 +26,9 @@ class Sessions:
         self.warnings: list[str] = []
         self.stopping = threading.Event()
         self._open = open_session
-        self._budget = budget
+        self.budget = budget
         self._others: dict[int, Session] = {}
+        self._onlookers: list[Session] = []
         self._refused = False
         self._running: set[Session] = set()
         self._lock = threading.Lock()
@@ -39,12 +40,30 @@ class Sessions:
         for session in self._others.values():
             session.close()
 
+    @property
+    def pids(self) -> list[int]:
+        """The server processes of all that are open."""
+        with self._lock:
+            return [session.backend_pid for session in (self.first, *self._others.values(), *self._onlookers)]
+
+    def running_pids(self) -> dict[int, Session]:
+        """The sessions whose statements run just now, by their server process."""
+        with self._lock:
+            return {session.backend_pid: session for session in self._running}
+
+    def open_another(self) -> Session:
+        """One more, for whoever only looks on; the caller closes it."""
+        session = self._open()
+        with self._lock:
+            self._onlookers.append(session)
+        return session
+
     def share(self, labour: Callable[[Session], None], *, pieces: int) -> None:
         """Call ``labour`` with each session at once, with no more of them than there are ``pieces`` of work.
 
         A signal to this process sets ``stopping``, cancels what is `running` and is raised again when all have ended.
         """
-        size = min(1 if self._refused else self._budget.connections, pieces)
+        size = min(1 if self._refused else self.budget.connections, pieces)
         if not size:
             return
         with ThreadPoolExecutor(max_workers=size, thread_name_prefix="maintenance") as pool:
@@ -70,8 +89,10 @@ class Sessions:
         if number == 0:
             return self.first
         if number not in self._others:
-            self._others[number] = session = self._open()
-            set_wait_limits(session, lock_timeout=self._budget.lock_timeout, statement_timeout=max(self._budget.seconds, 1))
+            session = self._open()
+            with self._lock:
+                self._others[number] = session
+            set_wait_limits(session, lock_timeout=self.budget.lock_timeout, statement_timeout=max(self.budget.seconds, 1))
         return self._others[number]
 
     def _stop(self, futures: list[Future]) -> None:

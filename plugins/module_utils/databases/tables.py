@@ -13,6 +13,7 @@ from .session import Session
 
 # pg_class.relpages and not pg_relation_size(): the latter locks the table, and would wait behind whoever holds it.
 # ANALYZE passes over pg_statistic itself without a word (PostgreSQL source, analyze_rel), so it is never due for that.
+# A TOAST table's rows are at most a quarter of a page (PostgreSQL source, EXTERN_TUPLES_PER_PAGE), so that is the most they need.
 # relfrozenxid is 0 for partitioned tables, whose age means nothing. Expected width: 24 bytes of tuple header and 4 of line
 # pointer (PostgreSQL documentation, Database Page Layout) and the columns' mean widths.
 _TABLES = """
@@ -21,12 +22,14 @@ WITH settings AS MATERIALIZED (
            pg_has_role(d.datdba, 'USAGE') AS owns_database
       FROM pg_database d WHERE d.datname = current_database()
 ), indexes AS MATERIALIZED (
-    SELECT i.indrelid, sum(x.relpages)::bigint AS pages FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY 1
+    SELECT i.indrelid, sum(x.relpages)::bigint AS pages, count(*) AS number
+      FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY 1
 )
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.%I', n.nspname, c.relname) AS title,
        c.relkind::text = 'p' AS partitioned,
        CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid::bigint ELSE c.oid::bigint END AS root,
-       c.relpages * s.block AS bytes, coalesce(x.pages, 0) * s.block AS index_bytes, c.reltuples::float8 AS rows,
+       c.relpages * s.block AS bytes, coalesce(x.pages, 0) * s.block AS index_bytes, coalesce(x.number, 0) AS indexes,
+       c.reltuples::float8 AS rows,
        pg_stat_get_live_tuples(c.oid) AS live_rows, pg_stat_get_dead_tuples(c.oid) AS dead_rows,
        CASE WHEN c.oid <> 'pg_statistic'::regclass THEN pg_stat_get_mod_since_analyze(c.oid) ELSE 0 END AS changed_rows,
        greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) AS last_vacuum,
@@ -34,6 +37,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, format('%I.
        CASE WHEN c.relfrozenxid = '0' THEN 0 ELSE age(c.relfrozenxid) END AS xid_age,
        CASE WHEN c.relminmxid = '0' THEN 0 ELSE mxid_age(c.relminmxid) END AS multixact_age,
        t.relname AS toast_name, coalesce(t.relpages, 0) * s.block AS toast_bytes,
+       (greatest(coalesce(t.reltuples, 0), 0) / 4 * s.block)::bigint AS toast_needed_bytes,
        coalesce(pg_stat_get_live_tuples(t.oid), 0) AS toast_live_rows,
        coalesce(pg_stat_get_dead_tuples(t.oid), 0) AS toast_dead_rows,
        greatest(pg_stat_get_last_vacuum_time(t.oid), pg_stat_get_last_autovacuum_time(t.oid)) AS toast_last_vacuum,
@@ -83,7 +87,8 @@ class Table:
     """One table, materialized view or partitioned table; ages are in transactions, sizes in bytes.
 
     ``rows`` is pg_class.reltuples, -1 where nobody ever counted; ``needed_bytes`` an estimate of what the rows need, 0 where
-    there is none. ``allowed``: whether this user may vacuum it (the server would pass it over with a mere warning).
+    there is none, ``toast_needed_bytes`` the most that those of its TOAST table can need. ``indexes`` counts its indexes.
+    ``allowed``: whether this user may vacuum it (the server would pass it over with a mere warning).
     """
 
     oid: int
@@ -94,6 +99,7 @@ class Table:
     partitioned: bool = False
     bytes: int = 0
     index_bytes: int = 0
+    indexes: int = 0
     rows: float = -1
     live_rows: int = 0
     dead_rows: int = 0
@@ -104,6 +110,7 @@ class Table:
     multixact_age: int = 0
     toast_name: str | None = None
     toast_bytes: int = 0
+    toast_needed_bytes: int = 0
     toast_live_rows: int = 0
     toast_dead_rows: int = 0
     toast_last_vacuum: datetime | None = None

@@ -13,8 +13,11 @@ from ..core.errors import Refused, TimedOut
 from ..core.waiting import Deadline, wait_until
 from .budget import Budget, set_wait_limits
 from .crew import Crew, Result, sizes
+from .gentle import would_end
 from .measure import measure
+from .proposals import candidates, observe_autovacuum, propose_settings
 from .report import Maintenance
+from .rewrite import Rewriter, plan_rewrites
 from .session import OpenSession, Session
 from .sessions import Sessions
 from .tables import Holder, Table, measure_tables, observe_holder, observe_tables
@@ -26,8 +29,8 @@ _STATISTICS_DELAY = 2.0
 
 
 def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumPolicy, budget: Budget, clock: Clock, *,
-                    check_mode: bool) -> Maintenance:
-    """Bring all tables that are due in order, worst first, or in check mode say which they are.
+                    check_mode: bool, rewriter: Rewriter | None = None) -> Maintenance:
+    """Bring all tables that are due in order, worst first, or in check mode say which they are. Without a ``rewriter`` none is rewritten.
 
     :raises Refused: on a standby
     :raises Unreachable: when the server is lost; evidence has what was done before
@@ -35,17 +38,22 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
     with Sessions(session, open_session, budget) as sessions:
-        tables, plan, warnings = plan_tables(sessions, policy, deadline)
+        tables, plan, warnings = plan_tables(sessions, policy, deadline, rewriter)
+        if check_mode:
+            warnings += would_end(session, budget.gentle)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
-        tally = Crew(sessions, budget, deadline, clock).run(plan.groups(), pace=Pace(policy.rate))
+        crew = Crew(sessions, budget, deadline, clock)
+        tally = crew.run(plan.groups(), pace=Pace(policy.rate), **({"program": rewriter.do, "tidy": rewriter.tidy} if rewriter else {}))
     tally.raise_if_lost()
     verify_tables(session, tables, tally.results, policy, clock)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
 
 
-def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline) -> tuple[list[Table], Plan, list[str]]:
-    """The tables, the suspicious ones of them measured; what is due; and warnings.
+def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline,
+                rewriter: Rewriter | None = None) -> tuple[list[Table], Plan, list[str]]:
+    """The tables, the suspicious ones of them measured; what is due; and warnings. With a ``rewriter`` the plan has works without a
+    statement, which its ``do`` and ``tidy`` are for (`Crew.run`).
 
     :raises Refused: on a standby
     """
@@ -55,9 +63,18 @@ def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline) ->
         raise Refused("A standby cannot be vacuumed", hint="Run this against its primary; the standby follows")
     measured, warnings = measure(sessions, _suspects(tables, policy), measure_tables, deadline, what="tables")
     tables = [replace(table, measured=measured[table.oid]) if table.oid in measured else table for table in tables]
-    plan = plan_vacuum(tables, policy)
+    plan = plan_vacuum(tables, policy, server_version=session.server_version)
     holder = observe_holder(session) if plan.work else None  # only then is it of interest who stands in the way
-    return tables, plan_vacuum(tables, policy, holder) if holder else plan, warnings
+    if holder:
+        plan = plan_vacuum(tables, policy, holder, server_version=session.server_version)
+    if large := candidates(tables, plan, policy):
+        plan = replace(plan, advice=tuple(propose_settings(large, observe_autovacuum(session, [table.oid for table in large]), policy)))
+    if rewriter and policy.rewrite == "pg_repack":
+        rewriter.stopping = sessions.stopping
+        airy = {skip.oid for skip in plan.skipped if skip.check == "database.bloat"}
+        obstacles = rewriter.obstacles(session, [table for table in tables if table.oid in airy])
+        plan = plan_rewrites(plan, tables, obstacles, rewriter.leftovers(session))
+    return tables, plan, warnings
 
 
 def _suspects(tables: Sequence[Table], policy: VacuumPolicy) -> list[Table]:
@@ -70,11 +87,16 @@ def _suspects(tables: Sequence[Table], policy: VacuumPolicy) -> list[Table]:
 def verify_tables(session: Session, tables: Sequence[Table], results: Sequence[Result], policy: VacuumPolicy, clock: Clock) -> None:
     """Look at each relation again, of which ``tables`` is how it was, and call what did not help by its name."""
     before = {table.oid: table for table in tables}
-    done = {result.work.oid: result for result in results if result.status == "done"}
-    if not done:
+    ended = [result for result in results if result.status == "done"]
+    if not ended:
         return
     set_wait_limits(session, statement_timeout=30)
-    tables, after = _after(session, before, done, clock), sizes(session, list(done))
+    after = sizes(session, [result.work.oid for result in ended])
+    done = {result.work.oid: result for result in ended if result.work.statement}
+    for result in ended:
+        if not result.work.statement:  # whoever did it has looked itself
+            result.after = {"bytes": after.get(result.work.oid)}
+    tables = _after(session, before, done, clock)
     holder: Holder | None = None
     for oid, result in done.items():
         table, earlier = tables.get(oid), before[oid]

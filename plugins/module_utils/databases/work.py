@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.finding import Finding
+
 # A prediction is missed on either side; it counts as fitting only with this much to spare.
 _MARGIN = 1.25
 # Below this much finished work the measured rate is mostly round trips and says nothing.
@@ -22,7 +24,7 @@ class Work:
     ``group``: works of one group run one after another in one session. ``names`` fills the placeholders of
     ``statement``. ``bytes`` is what it reads and writes, for predictions;
     ``predicted`` seconds where the plan knows better than the pace of the run. ``parts``: where it is about several relations at once,
-    their oids.
+    their oids. ``settings`` of the session, for it alone. A rewrite has no statement: a program does it (`Rewriter`).
     """
 
     relation: str
@@ -37,6 +39,7 @@ class Work:
     before: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[int, ...] = ()
     predicted: float | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def oids(self) -> tuple[int, ...]:
@@ -51,13 +54,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Skip:
-    """What was due and is not done, why, and what to do about it."""
+    """What was due and is not done, why, and what to do about it; ``oid`` of the relation where somebody else may yet do it."""
 
     relation: str
     reason: str
     hint: str = ""
     urgent: bool = False
     check: str = "database.maintenance"
+    oid: int = 0
 
     def as_dict(self) -> dict[str, str]:
         """The entry of ``skipped``."""
@@ -66,10 +70,11 @@ class Skip:
 
 @dataclass(frozen=True)
 class Plan:
-    """Work, worst first, and what cannot be done at all."""
+    """Work, worst first, and what cannot be done at all; ``advice`` for what would spare work, as findings."""
 
     work: tuple[Work, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    advice: tuple[Finding, ...] = ()
 
     def groups(self) -> list[list[Work]]:
         """The work by group; groups in the order of their worst member."""
