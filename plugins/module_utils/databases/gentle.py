@@ -157,7 +157,8 @@ def observe_idle(session: Session, gentle: Gentle, ours: Sequence[int] | None = 
 
 def hold(pressure: Pressure, gentle: Gentle) -> Hold | None:
     """Why nothing is to be begun, None where all is calm. What is hidden is not calm."""
-    for standby in pressure.standbys:
+    asked = gentle.replication_lag is not None or gentle.replication_lag_size is not None
+    for standby in pressure.standbys if asked else ():
         if standby.hidden:
             return Hold(f"how far standby {standby.name} is behind is hidden from this user, and the policy waits for standbys",
                         "GRANT pg_monitor to it, or leave replication_lag and replication_lag_size out of the policy", lasting=True)

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.indexes import Index, measured_bloat
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.indexes import Index, measured_bloat, unsafe_builds
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_plan import ReindexPolicy, plan_reindex
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.room import Room
 
 OPTIONS = {"bloat_percent": 40, "estimated_percent": 60, "bloat_size": "1MiB", "rate": "20MiB", "exclude": ["audit.*"]}
 POLICY = ReindexPolicy.from_options(OPTIONS)
@@ -107,7 +108,64 @@ def test_measured_bloat_of_an_emptied_and_of_a_packed_index():
     assert measured_bloat(half, index()) == pytest.approx(50, abs=0.5)
 
 
+@pytest.mark.parametrize("version, safe", [(130099, True), (140000, False), (140003, False), (140004, True), (150000, True)])
+def test_versions_whose_concurrent_builds_lose_rows(version, safe):
+    assert (unsafe_builds(version) == "") is safe
+
+
+def test_on_such_a_server_nothing_is_rebuilt_and_leftovers_are_dropped_all_the_same():
+    why = unsafe_builds(140003)
+    found = [index("bloated", oid=1, rows=0, unsafe=why), index("broken", oid=2, valid=False, unsafe=why),
+             index("left_ccnew", oid=3, valid=False, has_twin=True, unsafe=why)]
+    plan = plan_reindex(found, POLICY)
+    assert [work.action for work in plan.work] == ["drop leftover"]
+    assert [skip.relation for skip in plan.skipped] == ["public.bloated", "public.broken"]
+    assert all("PostgreSQL 14.3 can leave rows out" in skip.reason and "Update the server" in skip.hint for skip in plan.skipped)
+
+
+def test_other_access_methods_are_rebuilt_by_policy_and_only_as_measured():
+    policy = ReindexPolicy.from_options({**OPTIONS, "methods": {"gist": 60}})
+    gist, hashed = index("g", oid=1, method="gist", key_bytes=None), index("h", oid=2, method="hash", key_bytes=None)
+    assert policy.suspicious(gist) and policy.worth_a_look(gist) and not policy.suspicious(hashed) and not policy.worth_a_look(hashed)
+    assert not POLICY.suspicious(gist) and not POLICY.worth_a_look(gist)
+    assert plan_reindex([gist], policy).work == ()  # not measured
+    assert plan_reindex([replace(gist, measured_percent=59.0)], policy).work == ()
+    [work] = plan_reindex([replace(gist, measured_percent=61.0)], policy).work
+    assert work.statement == "REINDEX INDEX CONCURRENTLY {index}" and "61%" in work.reason
+    assert policy.worth_a_look(replace(hashed, valid=False))  # what is invalid is rebuilt whatever it is
+
+
+ROOMY = ReindexPolicy.from_options({**OPTIONS, "free_space": "1GiB"})
+
+
+def test_without_room_beside_the_old_one_an_index_is_not_rebuilt():
+    tight = index(rows=0, room=Room("fast", 1000 * 8192 - 1))
+    [skip] = plan_reindex([tight], ROOMY).skipped
+    assert "needs 7.8 MiB beside the old one" in skip.reason and "tablespace fast" in skip.reason and skip.hint
+    assert len(plan_reindex([replace(tight, room=Room("fast", 1000 * 8192))], ROOMY).work) == 1
+    assert len(plan_reindex([tight], POLICY).work) == 1  # nobody asked
+    leftover = index("left_ccnew", valid=False, has_twin=True, room=Room("fast", 0))
+    assert [work.action for work in plan_reindex([leftover], ROOMY).work] == ["drop leftover"]
+
+
+def test_indexes_that_fit_only_one_after_another_are_not_rebuilt_at_once():
+    both = [index(name, oid=oid, rows=0, table_oid=9, indexed_oid=9, siblings=2, room=Room("fast", 1500 * 8192))
+            for oid, name in ((1, "a"), (2, "b"))]
+    assert [work.action for work in plan_reindex(both, ROOMY).work] == ["reindex", "reindex"]
+    roomier = [replace(one, room=Room("fast", 2000 * 8192)) for one in both]
+    assert [work.action for work in plan_reindex(roomier, ROOMY).work] == ["reindex table"]
+
+
+@pytest.mark.parametrize("answer, works, findings, skips", [("warn", 1, 1, 0), ("refuse", 0, 0, 1), ("ignore", 1, 0, 0)])
+def test_room_that_nobody_can_tell_is_said_or_refused(answer, works, findings, skips):
+    plan = plan_reindex([index(rows=0, room=Room("fast", None))], replace(ROOMY, unknown_room=answer))
+    assert (len(plan.work), len(plan.advice), len(plan.skipped)) == (works, findings, skips)
+    assert all("not known" in said for said in [*(finding.message for finding in plan.advice), *(skip.reason for skip in plan.skipped)])
+
+
 @pytest.mark.parametrize("change, said", [
+    ({"methods": {"gin": 50}}, "unknown key 'gin'"), ({"methods": {"gist": 150}}, "is not a percentage"),
+    ({"free_space": "-1"}, "is not a size"), ({"unknown_room": "hope"}, "is no answer"),
     ({"bloat": 1}, "unknown key 'bloat'"), ({"bloat_percent": 140}, "140 is not a percentage"),
     ({"rate": "-1MB"}, "is not a size"), ({"estimated_percent": None}, "estimated_percent is missing"),
 ])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -108,7 +109,60 @@ def test_a_partitioned_table_is_analyzed_after_its_partitions_in_the_same_sessio
     assert plan_vacuum([table("p", oid=9, partitioned=True, partitions_rows=1050.0, rows=1000)], POLICY).work == ()
 
 
+def test_only_the_kinds_of_work_that_are_asked_for():
+    tables = [table("old", oid=1, xid_age=1500, changed_rows=500), table("dead", oid=2, dead_rows=900, changed_rows=500),
+              table("p", oid=3, partitioned=True, partitions_rows=5000.0, rows=-1),
+              table("airy", oid=4, bytes=100 * 2**20, needed_bytes=10 * 2**20)]
+
+    def planned(*kinds):
+        return plan_vacuum(tables, VacuumPolicy.from_options({**OPTIONS, "kinds": list(kinds)}))
+
+    assert actions(planned("freeze")) == [("public.old", "vacuum freeze")] and planned("freeze").skipped == ()
+    assert actions(planned("vacuum")) == [("public.dead", "vacuum")] and len(planned("vacuum").skipped) == 1
+    assert actions(planned("analyze")) == [("public.old", "analyze"), ("public.dead", "analyze"), ("public.p", "analyze")]
+    assert actions(planned("freeze", "vacuum", "analyze")) == actions(plan_vacuum(tables, POLICY))
+
+
+def test_a_table_with_lost_statistics_is_only_analyzed_where_only_that_is_asked_for():
+    lost = table(live_rows=0, last_vacuum=None, rows=10**6, bytes=80 * 2**20)
+    assert actions(plan_vacuum([lost], VacuumPolicy.from_options({**OPTIONS, "kinds": ["analyze"]}))) == [("public.t", "analyze")]
+    assert plan_vacuum([lost], VacuumPolicy.from_options({**OPTIONS, "kinds": ["freeze"]})).work == ()
+
+
+def test_a_large_toast_table_in_order_is_left_out_where_the_server_can_do_that():
+    heavy = table(dead_rows=900, toast_name="pg_toast_1", toast_bytes=10**9, toast_live_rows=1000)
+    [work] = plan_vacuum([heavy], POLICY, server_version=150000).work
+    assert work.statement == "VACUUM (PROCESS_TOAST FALSE) {relation}" and work.action == "vacuum" and work.bytes == 80000
+    [work] = plan_vacuum([heavy], POLICY, server_version=130000).work
+    assert work.statement == "VACUUM {relation}" and work.bytes == 10**9 + 80000
+    for facts in ({"toast_dead_rows": 900}, {"xid_age": 1500}, {"toast_xid_age": 1500}):
+        [work] = plan_vacuum([replace(heavy, **facts)], POLICY, server_version=150000).work
+        assert "PROCESS_TOAST" not in work.statement
+    [work] = plan_vacuum([replace(heavy, dead_rows=0, toast_dead_rows=900)], POLICY, server_version=150000).work
+    assert work.statement == "VACUUM {relation}" and work.names == {"relation": ("pg_toast", "pg_toast_1")}
+
+
+def test_air_in_a_toast_table_is_told_even_if_its_rows_were_as_large_as_can_be():
+    airy = table(toast_name="pg_toast_1", toast_bytes=100 * 2**20, toast_needed_bytes=10 * 2**20)
+    [skip] = plan_vacuum([airy], POLICY).skipped
+    assert skip.check == "database.bloat" and "90% or more of its TOAST table's 100.0 MiB" in skip.reason and skip.oid == 1
+    assert plan_vacuum([replace(airy, toast_needed_bytes=60 * 2**20)], POLICY).skipped == ()
+
+
+@pytest.mark.parametrize("parallel, indexes, said, settings", [
+    (None, 3, "VACUUM {relation}", {}), (4, 3, "VACUUM (PARALLEL 4) {relation}", {"max_parallel_maintenance_workers": "4"}),
+    (4, 1, "VACUUM {relation}", {}), (0, 3, "VACUUM (PARALLEL 0) {relation}", {}),
+])
+def test_indexes_are_vacuumed_by_as_many_workers_as_the_policy_has(parallel, indexes, said, settings):
+    policy = VacuumPolicy.from_options({**OPTIONS, **({} if parallel is None else {"parallel": parallel})})
+    [work] = plan_vacuum([table(dead_rows=900, indexes=indexes)], policy).work
+    assert work.statement == said and work.settings == settings
+
+
 @pytest.mark.parametrize("change, said", [
+    ({"kinds": []}, "no list of kinds"), ({"kinds": ["full"]}, "no list of kinds"), ({"kinds": "analyze"}, "is not a list of text"),
+    ({"parallel": 2000}, "no number of workers"), ({"parallel": 1.5}, "no number of workers"), ({"rewrite": "cluster"}, "rewrites nothing"),
+    ({"propose_rows": -1}, "-1 is not a number"),
     ({"dead_rowz": 1}, "unknown key 'dead_rowz'"), ({"dead_rows": -1}, "-1 is not a number"),
     ({"dead_percent": 101}, "101 is not a percentage"),
     ({"bloat_size": "much"}, "policy.bloat_size: 'much' is not a size"), ({"exclude": "audit"}, "is not a list of text"),

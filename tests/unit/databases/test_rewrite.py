@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rewrite is planned for what is mostly air and has no obstacle, after everything else."""
+
+from __future__ import annotations
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.rewrite import Obstacle, plan_rewrites
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.tables import Table
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.work import Plan, Skip, Work
+
+AIRY = Skip("public.airy", "80% of it is free space", "by hand", check="database.bloat", oid=1)
+HELD = Skip("public.held", "held", "end it")
+TABLES = [Table(1, "public", "airy", "public.airy", bytes=100, index_bytes=10, toast_bytes=5)]
+DUE = Work("public.due", "vacuum", "dead rows", "VACUUM {relation}", {}, 2, 2, 0)
+
+
+def test_what_is_mostly_air_is_rewritten_last_and_leftovers_are_cleared_first():
+    left = Work("public.left", "drop leftover", "left", "", {}, 3, 3, 0)
+    plan = plan_rewrites(Plan((DUE,), (AIRY, HELD)), TABLES, {}, [left])
+    assert [(work.relation, work.action) for work in plan.work] == [("public.left", "drop leftover"), ("public.due", "vacuum"),
+                                                                     ("public.airy", "rewrite")]
+    assert plan.skipped == (HELD,) and plan.work[-1].bytes == 230 and plan.work[-1].reason == AIRY.reason and not plan.work[-1].statement
+
+
+def test_an_obstacle_is_told_with_what_to_do():
+    plan = plan_rewrites(Plan((DUE,), (AIRY,)), TABLES, {1: Obstacle("no key", "add one")})
+    assert plan.work == (DUE,)
+    assert plan.skipped[0].reason == "80% of it is free space; it is not rewritten: no key" and plan.skipped[0].hint == "add one"
+    assert plan.skipped[0].check == "database.bloat"
