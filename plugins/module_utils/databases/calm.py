@@ -34,7 +34,6 @@ class Calm:
 
     def __init__(self, sessions: Sessions, gentle: Gentle, deadline: Deadline, clock: Clock) -> None:
         self._sessions, self._gentle, self._deadline, self._clock = sessions, gentle, deadline, clock
-        self._patience = gentle.patience if gentle.patience is not None else deadline.seconds
         self._looked = float("-inf")
         self._seen: Hold | None = None
         self._lock = threading.Lock()
@@ -48,10 +47,10 @@ class Calm:
         with self._lock:  # one waits for all: the others would only use up the patience twice
             while True:
                 found = self._look(session)
-                pause = min(_INTERVAL, self._patience, self._deadline.left - needed)
+                pause = min(_INTERVAL, self._sessions.patience, self._deadline.left - needed)
                 if found is None or found.lasting or pause <= 0 or self._sessions.stopping.is_set():
                     return found
-                self._patience -= pause
+                self._sessions.patience -= pause
                 self._clock.sleep(pause)
 
     def _look(self, session: Session) -> Hold | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..core.clock import Clock
-from ..core.errors import Busy, CommandFailed, OpsError, TimedOut, ToolMissing
+from ..core.errors import Busy, CommandFailed, OpsError, TimedOut
 from ..core.quantities import format_size
 from ..core.waiting import Deadline, wait_until
 from .room import FreeSpace, Room, observe_room
@@ -74,6 +74,10 @@ class Obstacle:
     hint: str
 
 
+GUESSED = Obstacle("its free space is an estimate, and a rewrite for nothing costs as much",
+                   "CREATE EXTENSION pgstattuple; makes it exact, once the table has been vacuumed")
+
+
 def plan_rewrites(plan: Plan, tables: Sequence[Table], obstacles: Mapping[int, Obstacle], leftovers: Sequence[Work] = ()) -> Plan:
     """The plan with a rewrite, at its end, for each table that is reported as mostly air and has no obstacle; what others left
     behind is cleared away first.
@@ -130,7 +134,7 @@ class Rewriter:
             return Obstacle("pg_repack works for superusers only", "Run this as one, or rewrite it by hand in a maintenance window")
         try:
             version = self._program.version(major)
-        except ToolMissing as error:
+        except OpsError as error:
             return Obstacle(error.message[:1].lower() + error.message[1:], error.hint)
         if version != row["version"]:
             return Obstacle(f"the program pg_repack is {version} and the extension in the database {row['version']}",

@@ -25,6 +25,8 @@ class Sessions:
         self.first = first
         self.warnings: list[str] = []
         self.stopping = threading.Event()
+        # Seconds for which this run may yet wait for others (`calm.Calm`).
+        self.patience = budget.seconds if budget.gentle.patience is None else budget.gentle.patience
         self._open = open_session
         self.budget = budget
         self._others: dict[int, Session] = {}

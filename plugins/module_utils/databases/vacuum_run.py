@@ -17,7 +17,7 @@ from .gentle import would_end
 from .measure import measure
 from .proposals import candidates, observe_autovacuum, propose_settings
 from .report import Maintenance
-from .rewrite import Rewriter, plan_rewrites
+from .rewrite import GUESSED, Rewriter, plan_rewrites
 from .session import OpenSession, Session
 from .sessions import Sessions
 from .tables import Holder, Table, measure_tables, observe_holder, observe_tables
@@ -73,7 +73,8 @@ def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline,
         rewriter.stopping = sessions.stopping
         airy = {skip.oid for skip in plan.skipped if skip.check == "database.bloat"}
         obstacles = rewriter.obstacles(session, [table for table in tables if table.oid in airy])
-        plan = plan_rewrites(plan, tables, obstacles, rewriter.leftovers(session))
+        guessed = {table.oid: GUESSED for table in tables if table.measured is None and policy.seems_bloated(table)}
+        plan = plan_rewrites(plan, tables, {**guessed, **obstacles}, rewriter.leftovers(session))
     return tables, plan, warnings
 
 
