@@ -9,10 +9,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate_check
-short_description: Check certificates in files, folders and TLS endpoints against a policy
+short_description: Check certificates in files, keystores, clusters, clouds and at TLS endpoints against a policy
 description:
   - Looks at many certificates in one task, at endpoints concurrently, and judges their dates, chain, names, keys,
-    signatures and protocols.
+    signatures and protocols; where O(policy) asks for it, also revocation, stapling and CAA.
+  - Compares what is kept with what endpoints show (O(sources[].served_at)), so that a certificate which was renewed and is not
+    served is a finding of its own.
   - An endpoint that cannot be looked at, a file that cannot be read and a folder without certificates are findings of
     status C(unknown), never gaps.
   - An endpoint is sent at most two handshakes, and a third one where O(policy) asks for C(refuse_older).
@@ -21,7 +23,7 @@ author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 options:
   sources:
-    description: What to look at. Each entry has exactly one of C(endpoint), C(file) and C(folder).
+    description: What to look at. Each entry has exactly one of C(endpoint), C(file), C(folder), C(secret), C(certificate), C(acm).
     type: list
     elements: dict
     required: true
@@ -40,6 +42,27 @@ options:
       folder:
         description: Folder of such files. Files without certificates are passed over.
         type: path
+      secret:
+        description: TLS secret of Kubernetes, as C(namespace/name), or C(namespace/*) for all of type C(kubernetes.io/tls).
+        type: str
+      certificate:
+        description:
+          - Certificate object of cert-manager, as C(namespace/name), or C(namespace/*) for all.
+          - Its condition is judged, and what its secret holds, for the names that it asks for.
+        type: str
+      acm:
+        description: Certificate of AWS Certificate Manager, its ARN or domain, or V(*) for all of the region.
+        type: str
+      served_at:
+        description:
+          - Endpoints that must show the certificate of this file, secret, certificate or ARN. They are judged too.
+          - Keys as here, of those that go with C(endpoint).
+        type: list
+        elements: dict
+      addresses:
+        description: Addresses to look at an endpoint on, instead of those that its name has; each is an endpoint of its own.
+        type: list
+        elements: str
       server_name:
         description: Name sent by SNI; by default the host of the endpoint.
         type: str
@@ -50,9 +73,9 @@ options:
       format:
         description: Format of the files; by default V(auto), which looks at their content.
         type: str
-        choices: [auto, pem, der, pkcs12]
+        choices: [auto, pem, der, pkcs12, jks]
       password:
-        description: Password of PKCS#12 files and of encrypted keys.
+        description: Password of PKCS#12 files, Java keystores and encrypted keys.
         type: str
       key_file:
         description:
@@ -60,7 +83,8 @@ options:
           - By default, a key in the same file is compared.
         type: path
       hosts:
-        description: Names and addresses that the certificate must be valid for; for an endpoint, by default its name.
+        description: Names and addresses that the certificate must be valid for; for an endpoint, by default its name, for
+          C(certificate) and C(acm) those that were asked for.
         type: list
         elements: str
       ca_cert:
@@ -71,7 +95,7 @@ options:
         type: bool
         default: false
       patterns:
-        description: File names to look at in a folder; by default C(*.pem), C(*.crt), C(*.cer), C(*.der), C(*.p12), C(*.pfx).
+        description: File names to look at in a folder; by default C(*.pem), C(*.crt), C(*.cer), C(*.der), C(*.p12), C(*.pfx), C(*.jks).
         type: list
         elements: str
       policy:
@@ -87,11 +111,19 @@ options:
         must turn down older ones, which costs one more handshake.
       - C(verify_chain) and C(verify_host), true by default.
       - C(allow_self_signed), false by default.
+      - C(every_address), whether an endpoint is looked at on every address that its name has, as an endpoint of its own.
+      - C(verify_revocation), whether no certificate of a trusted path may be revoked, by the responder (OCSP) or the list (CRL)
+        that it names; where neither answers it is C(unknown).
+      - C(require_stapling), whether the server must staple a good OCSP answer.
+      - C(caa_issuers), the domains of which the CAA records of each name must let just these issue, such as C(letsencrypt.org).
       - What has no limit is not judged; an expired certificate always is.
     type: dict
     default: {}
+  resolver:
+    description: Address of the resolver that is asked for CAA records, with a port if need be; by default the system's.
+    type: str
   timeout:
-    description: How long a look at one endpoint may take, name resolution apart, as a duration.
+    description: How long a look at one endpoint, or one question about a certificate, may take, name resolution apart, as a duration.
     type: str
     default: 10s
   retries:
@@ -106,7 +138,11 @@ requirements:
   - cryptography >= 42, for files, and for endpoints whose certificates are not trusted or not of the usual forms
   - pyOpenSSL >= 24.0, for chains that are not simply in order, and for files
   - service-identity >= 23.1, for host names that are not simply equal
+  - keytool of a Java runtime, for keystores of Java's own formats
+  - dnspython >= 2.6, for CAA
 extends_documentation_fragment:
+  - evenkeel.ops.acm
+  - evenkeel.ops.kubernetes_certificates
   - evenkeel.ops.attributes
 """
 
@@ -141,6 +177,17 @@ EXAMPLES = r"""
         key_file: /etc/ssl/private/app.key
         hosts: [app.example.com, www.example.com]
     policy: {warn_days: 30, fail_days: 14, max_age: 365d, min_rsa_bits: 2048, min_ec_bits: 256}
+
+- name: Check that what the cluster keeps is what every node shows
+  evenkeel.ops.certificate_check:
+    kubernetes: {kubeconfig: /etc/kubernetes/ops.conf}
+    sources:
+      - certificate: production/*
+      - secret: production/shop-tls
+        served_at:
+          - endpoint: shop.example.com
+            addresses: [192.0.2.10, 192.0.2.11]
+    policy: {warn_days: 30, fail_days: 14, verify_revocation: true, caa_issuers: [letsencrypt.org]}
 """
 
 RETURN = r"""
@@ -160,11 +207,18 @@ certificates:
     key: {description: Kind and bits of its key., type: str, returned: success, sample: EC 256}
     signature: {description: Hash of its signature., type: str, returned: success, sample: sha256}
     names: {description: DNS names and addresses that it is valid for., type: list, elements: str, returned: success}
+    serial: {description: Serial number (hexadecimal)., type: str, returned: success}
+    chain:
+      description: The authorities that came with it, each with its C(subject), C(not_after) and C(days_left).
+      type: list
+      elements: dict
+      returned: success
     status: {description: Worst status of its findings., type: str, returned: success}
 findings:
   description: C(certificate.expiry), C(certificate.lifetime), C(certificate.chain), C(certificate.self_signed),
-    C(certificate.host_name), C(certificate.key), C(certificate.signature), C(certificate.key_match) and
-    C(certificate.protocol) for each source, or C(certificate.reachable) where it could not be looked at.
+    C(certificate.host_name), C(certificate.key), C(certificate.signature), C(certificate.key_match), C(certificate.protocol),
+    C(certificate.record), C(certificate.served), C(certificate.revocation), C(certificate.stapling) and C(certificate.caa) for
+    each source, or C(certificate.reachable) where it could not be looked at.
   returned: always
   type: list
   elements: dict
@@ -177,10 +231,11 @@ summary:
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.tls import Tls
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.x509 import X509
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import certificates as assembly
 from ansible_collections.evenkeel.ops.plugins.module_utils.certificates.judge import judge
 from ansible_collections.evenkeel.ops.plugins.module_utils.certificates.observe import Effort, observe
 from ansible_collections.evenkeel.ops.plugins.module_utils.certificates.policy import CertificatePolicy
-from ansible_collections.evenkeel.ops.plugins.module_utils.certificates.sources import read_sources
+from ansible_collections.evenkeel.ops.plugins.module_utils.certificates.sources import KINDS, read_sources
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
@@ -191,9 +246,14 @@ OPTIONS = own(
         "endpoint": {"type": "str"},
         "file": {"type": "path"},
         "folder": {"type": "path"},
+        "secret": {"type": "str", "no_log": False},
+        "certificate": {"type": "str"},
+        "acm": {"type": "str"},
+        "served_at": {"type": "list", "elements": "dict"},
+        "addresses": {"type": "list", "elements": "str"},
         "server_name": {"type": "str"},
         "starttls": {"type": "str", "choices": ["smtp", "imap", "postgres", "ldap"]},
-        "format": {"type": "str", "choices": ["auto", "pem", "der", "pkcs12"]},
+        "format": {"type": "str", "choices": ["auto", "pem", "der", "pkcs12", "jks"]},
         "password": {"type": "str", "no_log": True},
         "key_file": {"type": "path", "no_log": False},
         "hosts": {"type": "list", "elements": "str"},
@@ -201,19 +261,21 @@ OPTIONS = own(
         "recursive": {"type": "bool", "default": False},
         "patterns": {"type": "list", "elements": "str"},
         "policy": {"type": "dict"},
-    }, "mutually_exclusive": [["endpoint", "file", "folder"]], "required_one_of": [["endpoint", "file", "folder"]]},
+    }, "mutually_exclusive": [KINDS], "required_one_of": [KINDS]},
     policy={"type": "dict", "default": {}},
     timeout={"type": "str", "default": "10s"},
     retries={"type": "int", "default": 0},
     concurrency={"type": "int", "default": 50},
-)
+) + assembly.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Look at every source, judge what was seen."""
     policy = CertificatePolicy.from_options(request["policy"])
     effort = Effort.from_options(request["timeout"], request["retries"], request["concurrency"])
-    observations = observe(read_sources(request["sources"], policy), X509(), Tls(), request.clock, effort)
+    reader = X509()
+    observations = observe(read_sources(request["sources"], policy), reader, Tls(), request.clock, effort,
+                           assembly.elsewhere(request, reader))
     findings, certificates = judge(observations, request.clock.now())
     return Outcome(findings=findings, values={"certificates": certificates})
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.testbed.module NAME``: run a module of this checkout with its arguments on standard input."""
+"""``python -m tests.testbed.module NAME``: run a module of this checkout, or one by its full name, with its arguments on stdin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def main() -> None:
     json.loads(arguments)
     basic._ANSIBLE_ARGS = arguments.encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    importlib.import_module(f"ansible_collections.evenkeel.ops.plugins.modules.{sys.argv[1]}").main()
+    namespace, _dot, name = sys.argv[1].rpartition(".")
+    importlib.import_module(f"ansible_collections.{namespace or 'evenkeel.ops'}.plugins.modules.{name}").main()
 
 
 if __name__ == "__main__":

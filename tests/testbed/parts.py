@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services that are built from source, by tools/go-part: MinIO, Weaviate, etcd, the API server of Kubernetes."""
+"""Services that are built from source, by tools/go-part: MinIO, Weaviate, etcd, the API server of Kubernetes, Pebble."""
 
 from __future__ import annotations
 

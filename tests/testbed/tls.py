@@ -124,22 +124,25 @@ class Authority:
         return path
 
     def intermediate(self, name: str = "Testbed intermediate", *, key: str = "ec", not_before: datetime | None = None,
-                     not_after: datetime | None = None) -> Authority:
+                     not_after: datetime | None = None, extensions: Sequence[x509.ExtensionType] = ()) -> Authority:
         """An authority below this one."""
         private = _KEYS[key]()
         certificate = _build(_name(name), self.certificate.subject, private, self.key, authority=True, issuer=self,
-                             not_before=not_before, not_after=not_after, lifetime=1825 * DAY)
+                             not_before=not_before, not_after=not_after, lifetime=1825 * DAY, extensions=extensions)
         return Authority(certificate, private, self)
 
     def issue(self, names: Sequence[str], *, not_before: datetime | None = None, not_after: datetime | None = None,
-              key: str = "ec", digest: str = "sha256", common_name: str | None = None) -> Identity:
+              key: str = "ec", digest: str = "sha256", common_name: str | None = None, purpose: Any = ExtendedKeyUsageOID.SERVER_AUTH,
+              extensions: Sequence[x509.ExtensionType] = ()) -> Identity:
         """A server certificate for DNS names and IP addresses; valid from yesterday for 90 days unless told otherwise.
 
-        ``digest`` sha1 and md5 make signatures that no client should accept; they need an RSA authority.
+        ``digest`` sha1 and md5 make signatures that no client should accept; they need an RSA authority. ``extensions`` come on
+        top, such as where to ask whether it is revoked.
         """
         private = _KEYS[key]()
         certificate = _build(_name(common_name or (names[0] if names else "nameless")), self.certificate.subject, private,
-                             self.key, names=names, issuer=self, not_before=not_before, not_after=not_after, digest=digest)
+                             self.key, names=names, issuer=self, not_before=not_before, not_after=not_after, digest=digest,
+                             purpose=purpose, extensions=extensions)
         chain, authority = [], self
         while authority.above is not None:
             chain.append(authority.certificate)
@@ -161,7 +164,8 @@ def _name(text: str) -> x509.Name:
 
 
 def _build(subject, issuer_name, key, signing_key, *, names=(), authority=False, issuer=None, not_before=None,
-           not_after=None, lifetime=90 * DAY, digest="sha256") -> x509.Certificate:
+           not_after=None, lifetime=90 * DAY, digest="sha256", purpose=ExtendedKeyUsageOID.SERVER_AUTH,
+           extensions=()) -> x509.Certificate:
     now = datetime.now(timezone.utc).replace(microsecond=0)
     # An end that lies in the past moves the start before it, so that "expired" needs one argument only.
     start = not_before or min(now, not_after or now) - DAY
@@ -176,7 +180,9 @@ def _build(subject, issuer_name, key, signing_key, *, names=(), authority=False,
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
     if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     certificate = builder.sign(signing_key, hashes.SHA256())
     return certificate if digest == "sha256" else _sign_weakly(certificate, signing_key, digest)
 

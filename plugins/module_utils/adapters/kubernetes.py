@@ -115,11 +115,16 @@ class Cluster:
                            hint="Install what defines it (its CustomResourceDefinition), or use a server of the source's version")
         return self._kinds[key]
 
-    def list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Iterator[dict[str, Any]]:
+    def know(self, *kinds: Kind) -> None:
+        """Spare the discovery for kinds that every server has under the same path."""
+        self._kinds.update({(kind.api_version, kind.name): kind for kind in kinds})
+
+    def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> Iterator[dict[str, Any]]:
         """All objects of a kind, page by page; each says its kind, which lists leave out."""
         token = ""
         while True:
-            query = [("limit", _PAGE), *([("continue", token)] if token else []), *([("labelSelector", labels)] if labels else [])]
+            query = [("limit", _PAGE), *([("continue", token)] if token else []), *([("labelSelector", labels)] if labels else []),
+                     *([("fieldSelector", fields)] if fields else [])]
             page = self._ask("GET", kind.path(namespace), query)
             for one in page["items"]:
                 yield {"apiVersion": kind.api_version, "kind": kind.name, **one}

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from ..core.errors import OpsError, TimedOut, ToolMissing, Unreachable
 from ..core.quantities import format_duration
+from .stapling import stapled_answer
 from .starttls import ask_for_tls, time_left
 from .trust import trust_locations, unusable_trust
 
@@ -90,6 +91,40 @@ class Tls:
         except OSError as error:
             raise _no_tls(error, starttls) from error
 
+    def addresses(self, host: str, port: int) -> list[str]:
+        """Every address that this host's resolver has for a name, of the families that this host has itself.
+
+        :raises Unreachable: when the name cannot be resolved
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        except (OSError, UnicodeError) as error:
+            raise _no_tls(error, None) from error
+        return list(dict.fromkeys(str(address[0]) for _family, _kind, _protocol, _name, address in found))
+
+    def stapled(self, host: str, port: int, *, timeout: float, server_name: str | None = None, starttls: str | None = None) -> bytes:
+        """The OCSP answer that the server staples, empty where it does not.
+
+        :raises Unreachable, TimedOut: as `look`
+        :raises LibraryMissing: without pyOpenSSL
+        """
+        end = time.monotonic() + timeout
+        try:
+            # A server that fetches its answers late (nginx) has none for the first who asks.
+            for pause in (0.0, min(1.0, timeout / 4)):
+                time.sleep(pause)
+                with contextlib.closing(_connect(host, port, end)) as connection:
+                    if starttls:
+                        ask_for_tls(connection, starttls, end)
+                    answer = stapled_answer(connection, server_name, end)
+                if answer:
+                    return answer
+        except TimeoutError as error:
+            raise _too_late(timeout) from error
+        except (OSError, EOFError) as error:
+            raise _no_tls(error, starttls) from error
+        return b""
+
     def _shake(self, context: ssl.SSLContext, host: str, port: int, server_name: str | None, starttls: str | None,
                end: float, timeout: float, *, trusted: bool) -> Served:
         try:
@@ -104,8 +139,12 @@ class Tls:
                         raise Unreachable("the server showed no certificate", hint="Switch anonymous and pre-shared key ciphers off")
                     return Served(chain, secured.version() or "", trusted)
         except TimeoutError as error:  # socket.timeout and the handshake's own alike
-            raise TimedOut(f"no full answer within {format_duration(timeout)}",
-                           hint="See whether the service hangs or a firewall drops packets; or allow it more time") from error
+            raise _too_late(timeout) from error
+
+
+def _too_late(timeout: float) -> TimedOut:
+    return TimedOut(f"no full answer within {format_duration(timeout)}",
+                    hint="See whether the service hangs or a firewall drops packets; or allow it more time")
 
 
 def _chain(secured: ssl.SSLSocket) -> tuple[bytes, ...]:

@@ -13,6 +13,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from ..core.errors import Damaged, LibraryMissing, NotFound
 
@@ -29,6 +30,38 @@ def path_fault(chain: Sequence[bytes], *, ca_cert: str | None, now: datetime) ->
     :raises NotFound, Damaged: when ``ca_cert`` or a certificate cannot be used
     :raises LibraryMissing: without pyOpenSSL
     """
+    context = _context(chain, ca_cert=ca_cert, now=now)
+    from OpenSSL import crypto
+
+    try:
+        context.verify_certificate()
+    except crypto.X509StoreContextError as error:
+        code, depth, text = error.errors
+        at = crypto.dump_certificate(crypto.FILETYPE_ASN1, error.certificate)
+        if depth == 0 and code in (9, 10):
+            return "", b""  # everything above was in order: dates of the leaf are looked at last
+        if depth == 0 and code in (2, 20, 21):
+            return "incomplete chain", at
+        return _FAULTS.get(code, text), at
+    return "", b""
+
+
+def trusted_path(chain: Sequence[bytes], *, ca_cert: str | None, now: datetime) -> list[bytes]:
+    """The path from the first certificate to a trusted one, both included (DER); empty where there is none.
+
+    :raises NotFound, Damaged, LibraryMissing: as `path_fault`
+    """
+    context = _context(chain, ca_cert=ca_cert, now=now)
+    from OpenSSL import crypto
+
+    try:
+        return [crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in context.get_verified_chain()]
+    except crypto.X509StoreContextError:
+        return []
+
+
+def _context(chain: Sequence[bytes], *, ca_cert: str | None, now: datetime) -> Any:
+    """OpenSSL's own, ready to verify."""
     try:
         from OpenSSL import crypto
     except ImportError as error:
@@ -46,17 +79,7 @@ def path_fault(chain: Sequence[bytes], *, ca_cert: str | None, now: datetime) ->
         first, *others = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
     except crypto.Error as error:
         raise Damaged("OpenSSL cannot parse a certificate that it came with", hint="Have it issued again") from error
-    try:
-        crypto.X509StoreContext(store, first, others).verify_certificate()
-    except crypto.X509StoreContextError as error:
-        code, depth, text = error.errors
-        at = crypto.dump_certificate(crypto.FILETYPE_ASN1, error.certificate)
-        if depth == 0 and code in (9, 10):
-            return "", b""  # everything above was in order: dates of the leaf are looked at last
-        if depth == 0 and code in (2, 20, 21):
-            return "incomplete chain", at
-        return _FAULTS.get(code, text), at
-    return "", b""
+    return crypto.X509StoreContext(store, first, others)
 
 
 def trust_locations(ca_cert: str | None) -> list[tuple[str | None, str | None]]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
 from . import x509_plain
+from .java_keystore import JAVA_KEYSTORES, keystore_certificates
 from .trust import path_fault
 
 if TYPE_CHECKING:
@@ -42,17 +43,29 @@ class X509:
     def read(self, path: str, *, format: str = "auto", password: str | None = None) -> tuple[list[bytes], bytes | None]:
         """The certificates of a file in their order, and the public half (SPKI, DER) of a key beside them, if any.
 
-        ``format`` is auto, pem, der or pkcs12. A readable file without certificates gives an empty list.
+        ``format`` is auto, pem, der, pkcs12 or jks. A readable file without certificates gives an empty list. Of a JKS keystore
+        the keys are not looked at.
 
         :raises NotFound: when there is no such file
         :raises StorageFailed: when it is no regular file, cannot be read, or is too large to be one of certificates
         :raises AccessDenied: when the password of a PKCS#12 file is wrong or missing
         :raises Damaged: when the content is not what it should be
+        :raises ToolMissing: for a JKS keystore, without Java's keytool
         """
         _require()
         data = _content(path)
         if not data.strip():
             raise Damaged("the file is empty", hint="Write the certificate again, from its source or a backup")
+        if format == "jks" or (format == "auto" and data.startswith(JAVA_KEYSTORES)):
+            return _pem_certificates(keystore_certificates(path, password)), None
+        return self.parse(data, format=format, password=password)
+
+    def parse(self, data: bytes, *, format: str = "auto", password: str | None = None) -> tuple[list[bytes], bytes | None]:
+        """As `read`, of content that is at hand: PEM, DER or PKCS#12.
+
+        :raises AccessDenied, Damaged: as `read`
+        """
+        _require()
         kind = format if format != "auto" else "pem" if b"-----BEGIN " in data else "pkcs12" if _PKCS12.match(data) else "der"
         try:
             if kind == "pem":

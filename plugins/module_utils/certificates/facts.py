@@ -12,7 +12,7 @@ from .sources import Source
 
 @dataclass(frozen=True)
 class Certificate:
-    """Facts of one certificate; the fields are those of ``X509.describe``."""
+    """Facts of one certificate; the fields are those of ``X509.describe``, and its ``fingerprint`` (SHA-256 of its DER, hexadecimal)."""
 
     subject: str
     issuer: str
@@ -26,6 +26,7 @@ class Certificate:
     authority: bool = False
     self_signed: bool = False
     serial: str = ""
+    fingerprint: str = ""
 
     @property
     def root(self) -> bool:
@@ -42,14 +43,30 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What somebody else says of a certificate: a responder of its revocation, a cluster or service of its own record of it.
+
+    ``word`` is good, bad or unknown.
+    """
+
+    word: str
+    message: str
+    hint: str = ""
+    observed: str = ""
+
+
+@dataclass(frozen=True)
 class Observation:
-    """What one file or endpoint showed.
+    """What one place or endpoint showed.
 
     ``subject`` is what findings are about. ``leaves`` are the positions of the certificates that a server or client would
     present; the others are authorities. ``chain_faults`` has a word (empty for trusted) and a subject for each leaf whose
     trust was asked for. ``uncovered`` are the wanted host names that no leaf is valid for. ``key_matches`` is None
     where there was no key to compare. ``older_protocol`` is an older one than allowed that the server accepts, empty
-    where it refuses them, None where it was not asked. ``problem`` is set where nothing could be looked at.
+    where it refuses them, None where it was not asked. ``hosts`` are the names that the place itself wants in it, where the
+    source says none. ``revocation`` has what was said of each certificate that was asked about, ``stapling`` what the server
+    stapled, ``record`` what the place says of its certificate, ``caa`` the issuers that the CAA records of each name allow, None
+    where there are no records. ``problem`` is set where nothing could be looked at.
     """
 
     source: Source
@@ -63,4 +80,9 @@ class Observation:
     protocol: str | None = None
     older_protocol: str | None = None
     older_problem: Problem | None = None
+    hosts: tuple[str, ...] = ()
+    revocation: tuple[Told, ...] = ()
+    stapling: Told | None = None
+    record: Told | None = None
+    caa: tuple[tuple[str, frozenset[str] | Problem | None], ...] = ()
     problem: Problem | None = None

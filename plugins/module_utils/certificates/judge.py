@@ -13,6 +13,7 @@ from typing import Any
 from ..core.clock import format_instant
 from ..core.finding import Finding, Status, at_least, at_most, worst
 from .facts import Certificate, Observation
+from .judge_told import judge_record, judge_served, judge_told
 from .policy import PROTOCOLS
 
 _CHAIN = {
@@ -47,14 +48,19 @@ def judge(observations: Iterable[Observation], now: datetime) -> tuple[list[Find
     """
     findings: list[Finding] = []
     listed: list[dict[str, Any]] = []
+    observations = list(observations)
     for observation in observations:
+        findings.extend(judge_record(observation))
         if observation.problem:
             findings.append(Finding("certificate.reachable", observation.subject, Status.UNKNOWN, observation.problem.message,
                                     hint=observation.problem.hint))
             continue
-        judged = [*_each(observation, now), *_whole(observation)]
+        if not observation.certificates:
+            continue  # there is a record of one, and none yet
+        judged = [*_each(observation, now), *_whole(observation), *(_Judged(finding) for finding in judge_told(observation))]
         findings.extend(one.finding for one in judged)
         listed.extend(_listed(observation, judged, now))
+    findings.extend(judge_served(observations))
     return findings, sorted(listed, key=lambda one: (one["days_left"], one["source"], one["subject"]))
 
 
@@ -133,17 +139,18 @@ def _whole(observation: Observation) -> Iterable[_Judged]:
     for position in observation.leaves:
         if observation.certificates[position].self_signed:
             yield _Judged(_self_signed(observation, position), position)
-    if source.hosts and source.policy.verify_host:
+    hosts = source.hosts or observation.hosts
+    if hosts and source.policy.verify_host:
         names = sorted({name for leaf in observation.leaves for name in observation.certificates[leaf].names})
         if observation.uncovered:
             yield _Judged(Finding(
                 "certificate.host_name", subject, Status.FAIL,
                 f"the certificate is not valid for {', '.join(observation.uncovered)}, only for {', '.join(names[:10]) or 'no name'}",
-                names, list(source.hosts), hint="Have it issued with these names in subjectAltName; for an endpoint, "
+                names, list(hosts), hint="Have it issued with these names in subjectAltName; for an endpoint, "
                 "see also whether the server chose another certificate (server_name)"))
         else:
             yield _Judged(Finding("certificate.host_name", subject, Status.PASS,
-                                  f"the certificate is valid for {', '.join(source.hosts)}", names, list(source.hosts)))
+                                  f"the certificate is valid for {', '.join(hosts)}", names, list(hosts)))
     if observation.key_problem:
         yield _Judged(Finding("certificate.key_match", subject, Status.UNKNOWN, observation.key_problem.message,
                               hint=observation.key_problem.hint))
@@ -214,6 +221,8 @@ def _listed(observation: Observation, judged: list[_Judged], now: datetime) -> I
             "not_before": format_instant(certificate.not_before), "not_after": format_instant(certificate.not_after),
             "days_left": days_left(certificate, now),
             "key": f"{certificate.key_kind} {certificate.key_bits}" if certificate.key_bits else certificate.key_kind,
-            "signature": certificate.signature, "names": list(certificate.names),
+            "signature": certificate.signature, "names": list(certificate.names), "serial": certificate.serial,
+            "chain": [{"subject": one.subject, "not_after": format_instant(one.not_after), "days_left": days_left(one, now)}
+                      for above, one in enumerate(observation.certificates) if leaf and above not in observation.leaves],
             "status": worst(own).value if own else Status.PASS.value,
         }

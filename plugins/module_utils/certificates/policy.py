@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -16,6 +17,7 @@ PROTOCOLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # Digests by their names in cryptography; Ed25519 and Ed448 have theirs built in and go by their own names.
 SIGNATURES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3-224", "sha3-256", "sha3-384", "sha3-512",
               "ed25519", "ed448")
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class CertificatePolicy:
     curves. ``signature_hashes``: those of `SIGNATURES` that are good enough. ``min_protocol``: one of `PROTOCOLS`; what
     the server negotiates must be that or newer, and with ``refuse_older`` it must turn older ones down. ``verify_chain``:
     up to a trusted authority. ``verify_host``: the name that was asked for. ``allow_self_signed``: no finding for it.
+    ``every_address``: an endpoint is looked at on each address that its name has. ``verify_revocation``: no certificate of the
+    path may be revoked, by OCSP or by its list. ``require_stapling``: the server must staple a good OCSP answer.
+    ``caa_issuers``: the domains of the authorities (RFC 8659), of which the names' CAA records must have just these.
     """
 
     warn_days: float | None = None
@@ -40,6 +45,10 @@ class CertificatePolicy:
     verify_chain: bool = True
     verify_host: bool = True
     allow_self_signed: bool = False
+    every_address: bool = False
+    verify_revocation: bool = False
+    require_stapling: bool = False
+    caa_issuers: frozenset[str] | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> CertificatePolicy:
@@ -103,6 +112,12 @@ def _hashes(value: Any, where: str) -> frozenset[str]:
     return frozenset(value)
 
 
+def _domains(value: Any, where: str) -> frozenset[str] | None:
+    if not isinstance(value, list) or not all(isinstance(one, str) and _DOMAIN.fullmatch(one) for one in value):
+        raise InvalidOption(f"{where}: {value!r} is no list of domains", hint="Write a list such as [letsencrypt.org], in small letters")
+    return frozenset(value) or None
+
+
 def _duration(value: Any, where: str) -> float:
     return parse_duration(value, option=where)
 
@@ -110,5 +125,6 @@ def _duration(value: Any, where: str) -> float:
 _READERS = {
     "warn_days": _number, "fail_days": _number, "max_age": _duration, "min_rsa_bits": _number, "min_ec_bits": _number,
     "signature_hashes": _hashes, "min_protocol": _protocol, "refuse_older": _flag, "verify_chain": _flag,
-    "verify_host": _flag, "allow_self_signed": _flag,
+    "verify_host": _flag, "allow_self_signed": _flag, "every_address": _flag, "verify_revocation": _flag,
+    "require_stapling": _flag, "caa_issuers": _domains,
 }

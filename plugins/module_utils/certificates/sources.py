@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where certificates are looked for: files, folders and endpoints, read from options."""
+"""Where certificates are looked for: files, folders, endpoints, a cluster's objects and Amazon's store, read from options."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InvalidOption
 from .policy import CertificatePolicy
 
-FORMATS = ("auto", "pem", "der", "pkcs12")
+FORMATS = ("auto", "pem", "der", "pkcs12", "jks")
+KINDS = ("endpoint", "file", "folder", "secret", "certificate", "acm")
+# Kinds that hold one certificate, of which endpoints can be asked whether they show it.
+_PLACES = ("file", "secret", "certificate", "acm")
 # The port that is meant where an endpoint names none, by the protocol that STARTTLS is spoken in.
 _PORTS = {None: 443, "smtp": 25, "imap": 143, "postgres": 5432, "ldap": 389}
 STARTTLS = tuple(name for name in _PORTS if name)
@@ -23,11 +26,13 @@ _ENDPOINT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]@]+))
 
 @dataclass(frozen=True)
 class Source:
-    """One entry of ``sources``. Exactly one of ``file``, ``folder`` and ``host`` is set.
+    """One entry of ``sources``. Exactly one of ``file``, ``folder``, ``host``, ``secret``, ``certificate`` and ``acm`` is set.
 
     ``subject`` is what findings are about. ``host`` and ``server_name`` are plain ASCII (IDNs as A-labels);
     ``server_name`` is None where no SNI is sent, as for an address. ``hosts`` are the names that the certificate must be
-    valid for.
+    valid for. ``secret`` and ``certificate`` are ``namespace/name`` or ``namespace/*``, ``acm`` an ARN, a domain or ``*``.
+    ``addresses`` are looked at instead of those that the name has. ``place`` is the source whose certificate this endpoint
+    is to show.
     """
 
     subject: str
@@ -45,6 +50,11 @@ class Source:
     ca_cert: str | None = None
     recursive: bool = False
     patterns: tuple[str, ...] = ()
+    secret: str | None = None
+    certificate: str | None = None
+    acm: str | None = None
+    addresses: tuple[str, ...] = ()
+    place: Source | None = None
 
 
 def read_sources(options: Iterable[Mapping[str, Any]], policy: CertificatePolicy) -> list[Source]:
@@ -52,7 +62,11 @@ def read_sources(options: Iterable[Mapping[str, Any]], policy: CertificatePolicy
 
     :raises InvalidOption: for an endpoint, port or host name that makes no sense, or a key that does not fit the kind
     """
-    sources = [_source(entry, policy, f"sources[{number}]") for number, entry in enumerate(options)]
+    sources: list[Source] = []
+    for number, entry in enumerate(options):
+        where = f"sources[{number}]"
+        place = _source(entry, policy, where)
+        sources += [place, *_showing(place, entry, where)]
     if not sources:
         raise InvalidOption("sources: there is nothing to look at", hint="Name files, folders or endpoints: an empty check is no pass")
     return sources
@@ -60,9 +74,9 @@ def read_sources(options: Iterable[Mapping[str, Any]], policy: CertificatePolicy
 
 def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> Source:
     given = {key: value for key, value in entry.items() if value is not None}
-    kind = next((kind for kind in ("endpoint", "file", "folder") if kind in given), None)
+    kind = next((kind for kind in KINDS if kind in given), None)
     if kind is None:
-        raise InvalidOption(f"{where} names nothing to look at", hint="Give it a file, a folder or an endpoint")
+        raise InvalidOption(f"{where} names nothing to look at", hint=f"Give it one of {', '.join(KINDS)}")
     if not str(given[kind]).strip():
         raise InvalidOption(f"{where}: {kind} is empty", hint="Give it a path, or for an endpoint host:port")
     for key, kinds in _FITS.items():
@@ -73,6 +87,8 @@ def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> 
     source = {"policy": own, "hosts": hosts, "password": given.get("password"), "key_file": given.get("key_file"),
               "ca_cert": given.get("ca_cert")}
     name = given.get("name")
+    if kind in ("secret", "certificate"):
+        _object_name(given[kind], f"{where}.{kind}")
     if kind != "endpoint":
         return Source(subject=name or printable(given[kind]), format=given.get("format") or "auto",
                       recursive=bool(given.get("recursive")), patterns=tuple(given.get("patterns") or ()),
@@ -80,15 +96,45 @@ def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> 
     host, port = parse_endpoint(given["endpoint"], starttls=given.get("starttls"), where=f"{where}.endpoint")
     server_name = ascii_name(given["server_name"], where=f"{where}.server_name") if given.get("server_name") else host
     source["hosts"] = hosts or (server_name,)
-    return Source(subject=name or given["endpoint"], host=host, port=port, starttls=given.get("starttls"),
+    addresses = tuple(given.get("addresses") or ())
+    for address in addresses:
+        if not is_address(address):
+            raise InvalidOption(f"{where}.addresses: {address!r} is no address", hint="Write 192.0.2.10 or 2001:db8::10, without a port")
+    return Source(subject=name or given["endpoint"], host=host, port=port, starttls=given.get("starttls"), addresses=addresses,
                   server_name=None if is_address(server_name) else server_name, **source)
+
+
+def _showing(place: Source, entry: Mapping[str, Any], where: str) -> list[Source]:
+    """The endpoints that are to show the certificate of ``place``; judged as the place is, unless they say otherwise."""
+    endpoints = entry.get("served_at") or ()
+    if endpoints and (place.secret or place.certificate or place.acm or "").endswith("*"):
+        raise InvalidOption(f"{where}: served_at goes with one certificate", hint="Name one secret, certificate or ARN in this entry")
+    found = []
+    for number, one in enumerate(endpoints):
+        inside = f"{where}.served_at[{number}]"
+        if not isinstance(one, Mapping) or not one.get("endpoint"):
+            raise InvalidOption(f"{inside} names no endpoint", hint="Write {endpoint: api.example.com:443}")
+        unknown = set(one) - set(_ENDPOINT_KEYS)
+        if unknown:
+            raise InvalidOption(f"{inside}: unknown key {sorted(unknown)[0]!r}", hint=f"Known are {', '.join(_ENDPOINT_KEYS)}")
+        endpoint = _source({"ca_cert": place.ca_cert, **one}, place.policy, inside)
+        found.append(replace(endpoint, place=place))
+    return found
 
 
 # Keys that only some kinds of source have; a key on the wrong one would be ignored in silence.
 _FITS = {
     "server_name": ("endpoint",), "starttls": ("endpoint",), "format": ("file", "folder"), "recursive": ("folder",),
-    "patterns": ("folder",), "key_file": ("file", "endpoint"), "hosts": ("file", "endpoint"),
+    "patterns": ("folder",), "key_file": ("file", "endpoint"), "hosts": ("file", "endpoint", "secret", "certificate", "acm"),
+    "password": ("file", "folder", "endpoint"), "addresses": ("endpoint",), "served_at": _PLACES,
 }
+_ENDPOINT_KEYS = ("endpoint", "name", "server_name", "starttls", "addresses", "hosts", "ca_cert", "policy")
+
+
+def _object_name(text: str, where: str) -> None:
+    """Namespaces are DNS labels, names of secrets and certificates subdomains (Kubernetes, "Object Names and IDs")."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/(\*|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)", text):
+        raise InvalidOption(f"{where}: {text!r} is not namespace/name", hint="Write it as production/shop-tls, or production/* for all")
 
 
 def parse_endpoint(text: str, *, starttls: str | None = None, where: str = "endpoint") -> tuple[str, int]:

@@ -55,6 +55,7 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
         "evenkeel_certificate_sources": [
             {"endpoint": f"127.0.0.1:{state['tls']['endpoints']['valid']['port']}", "server_name": "localhost",
              "ca_cert": state["tls"]["ca"]}],
+        "evenkeel_kubeconfig": str(folder / "no-cluster"), "evenkeel_certificate_renewals": [],
     }
     (folder / "restic.password").write_text("not to be guessed")
     # The lab has neither of them: a folder of files stands for each, as for a store without an engine of its own.

@@ -42,6 +42,8 @@ def test_all_that_is_well_passes_once_per_check():
     assert certificates == [{
         "source": "api:443", "subject": "CN=api", "issuer": "CN=middle", "not_before": "2026-01-14T12:00:00.000Z",
         "not_after": "2026-03-16T12:00:00.000Z", "days_left": 60.0, "key": "EC 256", "signature": "sha256", "names": ["api"],
+        "serial": "", "chain": [{"subject": "CN=middle", "not_after": "2028-07-03T12:00:00.000Z", "days_left": 900.0},
+                                {"subject": "CN=root", "not_after": "2034-04-03T12:00:00.000Z", "days_left": 3000.0}],
         "status": "pass"}]
 
 

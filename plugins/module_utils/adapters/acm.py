@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates that AWS Certificate Manager keeps, through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..core.errors import AccessDenied, CommandFailed, LibraryMissing, NotFound, Unreachable
+from ..core.options import OptionGroup
+from .held_certificate import HeldCertificate, Parse
+
+OPTIONS = OptionGroup(
+    fragment="acm",
+    options={
+        "acm": {"type": "dict", "options": {
+            "region": {"type": "str"},
+            "profile": {"type": "str"},
+            "access_key": {"type": "str", "no_log": False},
+            "secret_key": {"type": "str", "no_log": True},
+            "session_token": {"type": "str", "no_log": True},
+            "endpoint_url": {"type": "str"},
+            "ca_cert": {"type": "path"},
+        }},
+    },
+)
+# Without a filter the list leaves out all but RSA with 1024 and 2048 bits (API reference, ListCertificates, Filters).
+_KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
+_SECONDS = 30
+_PROVE = "Add the records that its console shows to the zone"
+
+
+class CertificateStore:
+    """The store of one account and region; connected when it is first asked."""
+
+    def __init__(self, options: Mapping[str, Any], parse: Parse) -> None:
+        self._options, self._parse = options, parse
+        self._client: Any = None
+
+    def certificates(self, name: str) -> list[HeldCertificate]:
+        """The certificate with this ARN, those of this domain, or all with ``*``.
+
+        :raises LibraryMissing: without boto3
+        :raises NotFound, AccessDenied, Unreachable, CommandFailed: by what Amazon or the network says
+        """
+        with _translated():
+            client = self._connected(name)
+            if name.startswith("arn:"):
+                return [self._held(client, name)]
+            pages = client.get_paginator("list_certificates").paginate(Includes={"keyTypes": _KEY_TYPES})
+            listed = [one for page in pages for one in page["CertificateSummaryList"]]
+            return [self._held(client, one["CertificateArn"]) for one in listed if name in ("*", one.get("DomainName"))]
+
+    def _connected(self, name: str) -> Any:
+        if self._client is None:
+            try:
+                import boto3
+                import botocore.config
+            except ImportError as error:
+                raise LibraryMissing("boto3") from error
+            told = self._options
+            session = boto3.session.Session(
+                profile_name=told.get("profile") or None, aws_access_key_id=told.get("access_key") or None,
+                aws_secret_access_key=told.get("secret_key") or None, aws_session_token=told.get("session_token") or None,
+                region_name=told.get("region") or (name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None))
+            self._client = session.client(
+                "acm", endpoint_url=told.get("endpoint_url") or None, verify=told.get("ca_cert") or None,
+                config=botocore.config.Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"mode": "standard"}))
+        return self._client
+
+    def _held(self, client: Any, arn: str) -> HeldCertificate:
+        described = client.describe_certificate(CertificateArn=arn)["Certificate"]
+        name = f"{described.get('DomainName') or 'nameless'} ({arn.rpartition('/')[2]})"
+        hosts = tuple(sorted({one.lower() for one in described.get("SubjectAlternativeNames") or ()}))
+        record, chain = _record(described), []
+        if described.get("Status") in ("ISSUED", "EXPIRED", "REVOKED", "INACTIVE"):
+            content = client.get_certificate(CertificateArn=arn)
+            chain, _key = self._parse(f"{content['Certificate']}\n{content.get('CertificateChain') or ''}".encode())
+        return HeldCertificate(name, tuple(chain), hosts=hosts, record=record)
+
+
+def _record(described: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    status = str(described.get("Status") or "unknown")
+    renewal = str((described.get("RenewalSummary") or {}).get("RenewalStatus") or "")
+    if status == "PENDING_VALIDATION":
+        return ("bad", "ACM waits for somebody to prove that the names are his", _PROVE, status)
+    if status != "ISSUED":
+        reason = described.get("FailureReason") or described.get("RevocationReason")
+        said = status.lower().replace("_", " ") + (f": {reason}" if reason else "")
+        return ("bad", f"ACM says {said}", "Request or import another", status)
+    if renewal in ("PENDING_VALIDATION", "FAILED"):
+        return ("bad", f"ACM cannot renew it: {renewal.lower().replace('_', ' ')}", _PROVE, renewal)
+    used = len(described.get("InUseBy") or ())
+    return ("good", f"ACM has issued it, and {used} resource{'' if used == 1 else 's'} use{'s' if used == 1 else ''} it"
+            if described.get("Type") != "IMPORTED" else "ACM keeps it; it was imported, and nobody but you renews it", "", status)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        import botocore.exceptions as amazon
+    except ImportError as error:
+        raise LibraryMissing("boto3") from error
+    try:
+        yield
+    except amazon.ClientError as error:
+        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        evidence = {"code": code, "said": said[:1000]}
+        if code == "ResourceNotFoundException":
+            raise NotFound(f"ACM: {said}", hint="Check the ARN, its region, and whose credentials these are", evidence=evidence) from error
+        if "AccessDenied" in code or "Token" in code or "Signature" in code:
+            raise AccessDenied(f"ACM refuses: {said}", hint="See the account's rights: ListCertificates, DescribeCertificate, "
+                               "GetCertificate", evidence=evidence) from error
+        raise CommandFailed(f"ACM: {code}: {said}", hint="See the AWS service health page", evidence=evidence) from error
+    except (amazon.NoCredentialsError, amazon.PartialCredentialsError, amazon.ProfileNotFound) as error:
+        raise AccessDenied(f"ACM: {error}", hint="Give acm.access_key and secret_key, a profile, or a role of the host") from error
+    except amazon.NoRegionError as error:
+        raise AccessDenied("ACM: no region was named", hint="Give acm.region") from error
+    except amazon.BotoCoreError as error:
+        raise Unreachable(f"ACM cannot be reached: {error}", hint="See the network, a proxy, and acm.endpoint_url") from error
