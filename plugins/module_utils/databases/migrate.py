@@ -4,78 +4,22 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core import progress
 from ..core.clock import Clock, format_instant
-from ..core.errors import InvalidOption, OpsError, Refused
+from ..core.errors import OpsError, Refused
 from ..core.finding import Finding, Status
-from ..core.quantities import format_duration, parse_duration
+from ..core.quantities import format_duration
 from .destructive import destructive
 from .migration_journal import Entry, Journal
+from .migration_policy import Copy, Migrated, MigrationPolicy, restore_command
 from .migration_tool import State, Tool
 from .rehearsal import Attempt, Place, Rehearsed, attempt, judge_rehearsal
 from .schema_objects import Changes, Schema, compare
 
 CHECK = "database.migration"
-
-
-@dataclass(frozen=True)
-class MigrationPolicy:
-    """``rehearsal_limit`` is in seconds, 0 is none. ``only_rehearse`` ends with the rehearsal. ``interrupted`` says what follows a run
-    that was broken off.
-    """
-
-    rehearse: bool = True
-    rehearsal_limit: float = 0.0
-    rollback: bool = True
-    interrupted: str = "continue"
-    confirm: bool = False
-    only_rehearse: bool = False
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> MigrationPolicy:
-        """Read the options of `database_migration`.
-
-        :raises InvalidOption: for what is no duration
-        """
-        if options["interrupted"] not in ("continue", "rollback"):
-            raise InvalidOption(f"interrupted: {options['interrupted']!r} is unknown", hint="Known are continue and rollback")
-        if options["only_rehearse"] and not options["rehearse"]:
-            raise InvalidOption("only_rehearse is set, and rehearse is not", hint="Set rehearse too")
-        return cls(bool(options["rehearse"]), parse_duration(options["rehearsal_limit"], option="rehearsal_limit"),
-                   bool(options["rollback"]), options["interrupted"], bool(options["confirm"]), bool(options["only_rehearse"]))
-
-
-@dataclass(frozen=True)
-class Copy:
-    """The backup of the moment before: by its id, its plan, how good it is and how old, in seconds."""
-
-    id: str
-    plan: str
-    status: str
-    age: float
-
-
-@dataclass
-class Migrated:
-    """``migration`` has the shape of docs/architecture.md."""
-
-    changed: bool
-    migration: dict[str, Any]
-    findings: list[Finding]
-    changes: Changes | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def diff(self) -> dict[str, str] | None:
-        """The schema before and after, of the objects that are not the same; planned SQL where nothing was done yet."""
-        if self.changes is not None:
-            return {"before": self.changes.before, "after": self.changes.after}
-        return {"before": "", "after": self.migration["sql"]} if self.migration.get("sql") else None
 
 
 class Migration:
@@ -214,6 +158,7 @@ class Migration:
     def _carry_out(self, state: State, before: Schema, entry: Entry, copy: Copy) -> Migrated:
         self._journal.write(entry)
         self._place = self._place.renewed()
+        progress.begin(f"migration of {self._name}: {_steps(state.pending)}")
         done = attempt(self._place, self._tool.upgrade(state), self._clock)
         self._phase("migrate", done.seconds)
         self._tell_timeouts(done)
@@ -242,6 +187,7 @@ class Migration:
         """The way back to ``entry``; where there is none or it fails, what to restore. ``asked``: it is what this run is for."""
         commands = self._tool.downgrade(entry.before)
         place = self._place.renewed()
+        progress.begin(f"way back of {self._name}")
         done = attempt(place, commands, self._clock) if commands else Attempt(0.0, "there are no rollback_commands")
         self._phase("way back", done.seconds)
         try:
@@ -292,12 +238,6 @@ class Migration:
 
 
 _SEEN_AFTER = 5.0  # seconds after which a session would have been seen about ten times
-
-
-def restore_command(copy: Copy, database: str) -> str:
-    """How the backup is restored beside the database; the operator renames the two (docs/recovery.md)."""
-    where = shlex.quote(json.dumps({"recovery_restore_database": {"name": f"{database}_restored"}}, ensure_ascii=False))
-    return f"ansible-playbook evenkeel.ops.recovery.restore -e recovery_restore_backup={copy.id} -e {where}"
 
 
 def _untouched(entry: Entry, state: State, schema: Schema) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import OpsError, Refused, TimedOut
 from ..core.finding import Finding, Status
@@ -130,6 +131,7 @@ def rehearse(tool: Tool, place: Place, expected: State, clock: Clock, *, midway:
     before = place.schema()
     with place.session() as session:
         held = contents(session)
+    progress.begin(f"rehearsal of {len(state.pending)} steps on {place.commands.target}")
     done = attempt(place, tool.upgrade(state), clock)
     phases["migrate"] = done.seconds
     if not done.message:

@@ -12,8 +12,8 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Da
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Status
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.alembic_tool import outstanding, read_current, read_history
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.destructive import destructive
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.migrate import Copy, restore_command
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.migration_journal import Entry, Journal
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.migration_policy import Copy, restore_command
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.migration_tool import said
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.rehearsal import Contents, Rehearsed, judge_rehearsal, taken
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.schema_objects import compare, read_schema
