@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checking 500 TLS endpoints in one task against ``get_certificate`` in a loop.
+"""Thirty verdicts, and 500 TLS endpoints in one task, both against ``get_certificate``.
 
 An nginx of our own shows 500 different certificates on 500 ports, each with its intermediate. Ours fetches, verifies
 chain and name, and judges the days left; ``get_certificate`` only fetches. It is timed with 2 and with 52
@@ -22,6 +22,8 @@ from pathlib import Path
 
 from tests.benchmarks.harness import Row, seconds, side_by_side
 from tests.conftest import ROOT
+from tests.testbed.badssl import POLICY as CASES_POLICY
+from tests.testbed.badssl import ask_get_certificate, serve_cases
 from tests.testbed.tls import Authority
 
 _ENDPOINTS = 500
@@ -30,7 +32,8 @@ _POLICY = {"warn_days": 30, "fail_days": 14}
 
 
 def rows() -> Iterator[Row]:
-    """The row of certificates."""
+    """The rows of certificates."""
+    yield _verdicts()
     with tempfile.TemporaryDirectory(prefix="evenkeel-bench-") as folder, _nginx(Path(folder)) as (ports, ca_cert):
         ours = _playbook(Path(folder) / "ours.yml", "evenkeel.ops.certificate_check", {
             "policy": _POLICY, "sources": [{"endpoint": f"127.0.0.1:{port}", "ca_cert": str(ca_cert)} for port in ports]})
@@ -46,6 +49,24 @@ def rows() -> Iterator[Row]:
                   "`community.crypto.get_certificate` in a loop", theirs / mine, 150, True,
                   f"{mine:.2f} s against {theirs:.0f} s ({each:.2f} s each, reckoned from {_SAMPLED}; "
                   f"a run of two takes {start:.2f} s)")
+
+
+def _verdicts() -> Row:
+    """How many of thirty servers are judged rightly: ours by the very check that fails, theirs by good or not."""
+    with serve_cases() as cases:
+        arguments = {"sources": [case.source() for case in cases], "policy": CASES_POLICY, "timeout": "10s"}
+        done = subprocess.run([sys.executable, "-m", "tests.testbed.module", "certificate_check"], text=True, cwd=ROOT, capture_output=True,
+                              input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_remote_tmp": "/tmp"}}), check=True)
+        answer = json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
+        theirs = ask_get_certificate(cases)
+    found: dict[str, set[str]] = {case.name: set() for case in cases}
+    for finding in answer["findings"]:
+        if finding["status"] != "pass":
+            found[finding["subject"]].add(finding["check"].removeprefix("certificate."))
+    mine = sum(found[case.name] == case.wrong for case in cases)
+    right = sum((theirs[case.name] == "good") == (not case.wrong) for case in cases)
+    return Row(f"verdicts on {len(cases)} servers, each with one thing right or wrong", "`community.crypto.get_certificate`",
+               mine / right, len(cases) / right, True, f"{mine} of {len(cases)} right against {right} of {len(cases)}")
 
 
 @contextlib.contextmanager

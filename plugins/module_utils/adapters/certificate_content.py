@@ -9,6 +9,7 @@ import errno
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,18 @@ class FilePlace:
                  fits: Callable[[CertificateContent], bool]) -> None:
         self._certificate, self._key, self._mode, self._fits = certificate, key, mode, fits
         self._owner = (_id(pwd.getpwnam, owner, "owner"), _id(grp.getgrnam, group, "group"))
+        self._found: dict[str, bytes | None] = {}
+
+    def in_order(self) -> bool:
+        """Whether the key is as private as it was told, and both files are whose they should be; true where there are none.
+
+        :raises StorageFailed: where that cannot be seen
+        """
+        with storage_errors(self._key):
+            seen = [os.stat(path) for path in (self._certificate, self._key) if os.path.exists(path)]
+        user, group = self._owner
+        return all(user in (None, one.st_uid) and group in (None, one.st_gid) for one in seen) \
+            and (len(seen) < 2 or stat.S_IMODE(seen[1].st_mode) == self._mode)
 
     def read(self) -> CertificateContent | None:
         """What is there, or was: where a run was killed between both files, the pair that it replaced. None where there is none.
@@ -62,20 +75,26 @@ class FilePlace:
         :raises StorageFailed: where a file cannot be written
         """
         old = self.read()
-        if old is not None and old != content:
-            for path, data in ((self._key, old.key), (self._certificate, old.certificate)):
+        with storage_errors(self._certificate):
+            self._found = {path: Path(path).read_bytes() if os.path.exists(path) else None for path in (self._key, self._certificate)}
+        kept = {self._key: old.key, self._certificate: old.certificate} if old else self._found
+        for path, data in kept.items() if old != content else ():
+            if data is not None:
                 write_atomically(path + _PREVIOUS, data, mode=0o600, owner=self._owner_of(path))
         self._put(content)
 
     def restore(self, content: CertificateContent | None) -> None:
-        """Put back what `read` gave.
+        """Put back what `read` gave; where that was nothing, what `write` found, be it no files or such as do not fit together.
 
         :raises StorageFailed: where that cannot be done
         """
         if content is not None:
             self._put(content)
             return
-        for path in (self._certificate, self._key):
+        for path, data in self._found.items():
+            if data is not None:
+                write_atomically(path, data, mode=self._mode, owner=self._owner_of(path))
+                continue
             with storage_errors(path):
                 Path(path).unlink(missing_ok=True)
                 sync_folder(Path(path).parent)
@@ -99,6 +118,10 @@ class SecretPlace:
     def __init__(self, cluster: Callable[[], Any], name: str) -> None:
         self._cluster = cluster
         self._namespace, _slash, self._name = name.partition("/")
+
+    def in_order(self) -> bool:
+        """A secret has no mode and no owner."""
+        return True
 
     def read(self) -> CertificateContent | None:
         """What it holds; None where there is no such secret.

@@ -9,8 +9,8 @@ believed by its signature alone. What is said is a tuple: good, bad or unknown; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -21,12 +21,11 @@ from ..core.errors import Damaged, LibraryMissing, OpsError, TimedOut, Unreachab
 from ..core.quantities import format_duration
 from .caa import caa_issuers
 from .http import exchange
+from .ocsp import SKEW, Said, read_answer, revoked
 from .sockets import Dialer, Guard
 from .trust import trusted_path
 
-Said = tuple[str, str, str, str]
 _MOST_BYTES = 64 * 2**20  # the largest lists of public authorities have some 30 MB
-_SKEW = timedelta(minutes=5)  # between this clock and the responder's
 
 
 class Inquiry:
@@ -63,7 +62,8 @@ class Inquiry:
         if len(path) < 2:
             return ("unknown", "what the server staples was not judged: no trusted path leads to it", "See its chain and dates", "")
         try:
-            return _read_answer(answer, _load(path[0]), _load(path[1]), self._clock.now(), "the stapled answer")
+            with _understood("the stapled answer"):
+                return read_answer(answer, _load(path[0]), _load(path[1]), self._clock.now(), "the stapled answer")
         except OpsError as error:
             return ("bad", f"what the server staples cannot be used: {error.message}", error.hint, "unusable")
 
@@ -76,16 +76,21 @@ class Inquiry:
             return []
 
     def _state(self, below: bytes, above: bytes) -> Said:
-        certificate, issuer = _load(below), _load(above)
-        name = certificate.subject.rfc4514_string()
-        responders, lists = _responders(certificate), _lists(certificate)
+        try:
+            with _understood("the certificate"):
+                certificate, issuer = _load(below), _load(above)
+                name = certificate.subject.rfc4514_string()
+                responders, lists = _responders(certificate), _lists(certificate)
+        except Damaged as error:
+            return ("unknown", f"whether it is revoked could not be found out: {error.message}", error.hint, "")
         if not responders and not lists:
             return ("unknown", f"{name} names neither a responder nor a list", "Have it issued by an authority that says what it revoked, "
                     "or set verify_revocation to false for this source", "")
         problems = []
         for url, read in [*((url, self._ask) for url in responders), *((url, self._look_up) for url in lists)]:
             try:
-                return read(url, certificate, issuer)
+                with _understood(url):
+                    return read(url, certificate, issuer)
             except OpsError as error:
                 problems.append(error)
         return ("unknown", f"whether {name} is revoked could not be found out: {problems[0].message}", problems[0].hint, "")
@@ -98,14 +103,14 @@ class Inquiry:
         # SHA-1 names the issuer here and protects nothing; it is the one that every responder knows (RFC 5019, 2.1.1).
         request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, SHA1()).build().public_bytes(Encoding.DER)
         answer = self._fetch(url, request)
-        return _read_answer(answer, certificate, issuer, self._clock.now(), url)
+        return read_answer(answer, certificate, issuer, self._clock.now(), url)
 
     def _look_up(self, url: str, certificate: Any, issuer: Any) -> Said:
         listed = self._list_of(url)
         now = self._clock.now()
         if listed.issuer != issuer.subject or not listed.is_signature_valid(issuer.public_key()):
             raise Damaged(f"the list at {url} is not signed by the issuer", hint="Tell the authority; see what answers at that address")
-        if listed.last_update_utc > now + _SKEW or (listed.next_update_utc or now) < now:
+        if listed.last_update_utc > now + SKEW or (listed.next_update_utc or now) < now:
             raise Damaged(f"the list at {url} is out of date", "The authority has to publish a new one; compare the clock of this host "
                           "(timedatectl)")
         if not _covers_all(listed):
@@ -114,7 +119,7 @@ class Inquiry:
         name = certificate.subject.rfc4514_string()
         if found is None:
             return ("good", f"{name} is not on the list of its issuer", "", "good")
-        return _revoked(name, found.revocation_date_utc, _reason(found))
+        return revoked(name, found.revocation_date_utc, _reason(found))
 
     def _list(self, url: str) -> Any:
         from cryptography import x509
@@ -159,84 +164,18 @@ class Inquiry:
         return answer.body
 
 
-def _read_answer(answer: bytes, certificate: Any, issuer: Any, now: datetime, where: str) -> Said:
-    """What an OCSP answer says.
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """What strangers send may be anything: what the library cannot make sense of is damaged.
 
-    :raises Damaged, Unreachable: where it says nothing that can be believed
+    :raises Damaged: then
     """
-    from cryptography.x509 import ocsp
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        response = ocsp.load_der_ocsp_response(answer)
-    except ValueError as error:
-        raise Damaged(f"{where} is no OCSP answer", hint="See what answers there") from error
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise Unreachable(f"{where} says {response.response_status.name.lower().replace('_', ' ')}",
-                          hint="See whether the responder knows this authority")
-    one = next((one for one in response.responses if _is_about(one, certificate, issuer)), None)
-    if one is None:
-        raise Damaged(f"{where} is about another certificate", hint="Tell the authority; for stapling, reload the server")
-    _verify(response, issuer, now, where)
-    if one.this_update_utc > now + _SKEW or (one.next_update_utc is not None and one.next_update_utc < now):
-        raise Damaged(f"{where} is out of date", hint="The responder has to answer anew; compare the clock of this host (timedatectl)")
-    name = certificate.subject.rfc4514_string()
-    if one.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-        return _revoked(name, one.revocation_time_utc, one.revocation_reason.value if one.revocation_reason else "")
-    if one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
-        return ("bad", f"the responder does not know {name}", "Have it issued again: its authority has no record of it", "not known")
-    return ("good", f"the authority says that {name} is good", "", "good")
-
-
-def _is_about(one: Any, certificate: Any, issuer: Any) -> bool:
-    from cryptography.x509 import ocsp
-
-    try:
-        asked = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, one.hash_algorithm).build()
-    except (ValueError, TypeError):
-        return False
-    return (one.serial_number, one.issuer_key_hash, one.issuer_name_hash) \
-        == (asked.serial_number, asked.issuer_key_hash, asked.issuer_name_hash)
-
-
-def _verify(response: Any, issuer: Any, now: datetime, where: str) -> None:
-    """Signed by the issuer, or by one whom it has appointed for that (RFC 6960, section 4.2.2.2)."""
-    signers = [issuer, *(one for one in response.certificates if _appointed(one, issuer, now))]
-    if not any(_signed_by(response, signer.public_key()) for signer in signers):
-        raise Damaged(f"{where} is not signed by the issuer or one whom it appointed", hint="Do not believe it: see what answers there")
-
-
-def _appointed(signer: Any, issuer: Any, now: datetime) -> bool:
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-
-    try:
-        uses = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        signer.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError):
-        return False
-    return x509.oid.ExtendedKeyUsageOID.OCSP_SIGNING in uses and signer.not_valid_before_utc <= now <= signer.not_valid_after_utc
-
-
-def _signed_by(response: Any, key: Any) -> bool:
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-
-    try:
-        digest, signed = response.signature_hash_algorithm, (response.signature, response.tbs_response_bytes)
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(*signed, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(*signed, ec.ECDSA(digest))
-        else:
-            key.verify(*signed)
-    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
-        return False
-    return True
-
-
-def _revoked(name: str, at: datetime, reason: str) -> Said:
-    return ("bad", f"{name} was revoked at {at:%Y-%m-%d %H:%M} UTC" + (f": {reason}" if reason else ""),
-            "Have it issued again with a new key, install it and reload the service", "revoked")
+        yield
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Damaged(f"{what} cannot be understood: {' '.join(str(error).split())[:200]}", hint="Tell the authority") from error
 
 
 def _reason(revoked: Any) -> str:

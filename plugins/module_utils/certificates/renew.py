@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..core.clock import Clock, format_instant
-from ..core.errors import CommandFailed, Interrupted, OpsError, TimedOut
+from ..core.errors import CommandFailed, Interrupted, OpsError, StorageFailed, TimedOut
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration
 from ..core.waiting import Deadline, wait_until
@@ -26,8 +26,11 @@ class Content(Protocol):
 
 
 class Store(Protocol):
-    """One place. ``write`` keeps what was there where it can; ``restore`` puts back what `read` gave, None being nothing."""
+    """One place. ``in_order`` is whether modes and owners are as told. ``write`` keeps what was there where it can; ``restore``
+    puts back what `read` gave, None being nothing.
+    """
 
+    def in_order(self) -> bool: ...
     def read(self) -> Content | None: ...
     def write(self, content: Content) -> None: ...
     def restore(self, content: Content | None) -> None: ...
@@ -75,7 +78,11 @@ def renew(renewal: Renewal, tools: Tools, policy: RenewalPolicy, *, check: bool)
     done = Done(renewal.name)
     done.seen = tools.look()
     done.before = done.after = leaf_of(done.seen[0])
-    plan = plan_renewal(renewal, done.seen, policy, tools.clock.now(), exists=tools.issuer.keeps(renewal.name))
+    try:
+        plan = plan_renewal(renewal, done.seen, policy, tools.clock.now(), exists=tools.issuer.keeps(renewal.name),
+                            untidy=[position for position, store in enumerate(tools.stores) if not store.in_order()])
+    except StorageFailed as error:
+        plan = Plan(blocked=error.message, hint=error.hint)
     if plan.blocked:
         done.status, done.message, done.hint = "failed", plan.blocked, plan.hint
     elif plan.nothing:

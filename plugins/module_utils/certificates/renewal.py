@@ -158,8 +158,10 @@ def _place(entry: Any, where: str) -> Place:
     return Place(paths["certificate"], paths["key"], entry.get("owner"), entry.get("group"), int(mode, 8))
 
 
-def plan_renewal(renewal: Renewal, observations: Sequence[Observation], policy: RenewalPolicy, now: datetime, *, exists: bool) -> Plan:
-    """What is due for a certificate, from what was seen of its ``sources``; ``exists`` is whether certbot keeps one by this name.
+def plan_renewal(renewal: Renewal, observations: Sequence[Observation], policy: RenewalPolicy, now: datetime, *, exists: bool,
+                 untidy: Sequence[int] = ()) -> Plan:
+    """What is due for a certificate, from what was seen of its ``sources``; ``exists`` is whether certbot keeps one by this name,
+    ``untidy`` are the places with other modes or owners than told.
 
     A run that was killed leaves a certificate that is issued and not installed, or installed and not shown: both are due here,
     so that the next run ends what that one began.
@@ -175,7 +177,8 @@ def plan_renewal(renewal: Renewal, observations: Sequence[Observation], policy: 
         return Plan(reason, tuple(range(len(renewal.places))), True)
     wanted = leaf_of(kept)
     install = tuple(position for position, seen in enumerate(observations[1:1 + len(renewal.places)])
-                    if (leaf := leaf_of(seen)) is None or leaf.fingerprint != wanted.fingerprint or seen.key_matches is not True)
+                    if position in untidy or (leaf := leaf_of(seen)) is None or leaf.fingerprint != wanted.fingerprint
+                    or seen.key_matches is not True)
     shown = [leaf_of(seen) for seen in observations[1 + len(renewal.places):]]
     return Plan("", install, bool(install) or any(one is not None and one.fingerprint != wanted.fingerprint for one in shown))
 

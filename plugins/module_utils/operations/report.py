@@ -30,7 +30,8 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
     ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``coverage``, ``drills``,
     ``readiness`` (the least ready first), ``restores``,
-    ``relations``, ``skipped``, ``databases``, ``certificates``, ``hosts``, ``removed``, ``logs``, ``deleted``,
+    ``relations``, ``skipped``, ``databases``, ``growth``, ``regressions``, ``poolers``, ``log_reviews``, ``baselines``,
+    ``certificates``, ``renewals``, ``hosts``, ``removed``, ``logs``, ``deleted``,
     ``trend`` (this run's point), ``trends`` (earlier points and this one, oldest first).
     """
     last = latest_records(records)
@@ -65,6 +66,7 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "logs": _gather(last, "logs"),
         "deleted": _gather(last, "deleted"),
         "trend": trend,
+        "renewals": _gather(last, "renewals", sort=lambda row: (row.get("status") in ("current", "renewed"), str(row.get("name")))),
         "trends": [*trends, trend],
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import missing
-from tests.testbed.bind import serve_zone
+from tests.testbed.bind import Zone, serve_zone
 from tests.testbed.nginx import Nginx, serve_nginx
 from tests.testbed.parts import built
 from tests.testbed.pebble import Acme, serve_acme
@@ -69,12 +69,20 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def acme() -> Iterator[Acme]:
+def zone() -> Iterator[Zone]:
+    """The names of the shop, at a name server that takes updates."""
+    with serve_zone(RECORDS) as zone:
+        yield zone
+
+
+@pytest.fixture(scope="module")
+def acme(zone: Zone) -> Iterator[Acme]:
+    """An ACME server that asks that name server."""
     if not built("pebble") and os.environ.get("CI") is None:
         missing("pebble (tools/go-part pebble)")
     if not shutil.which("certbot"):
         missing("certbot")
-    with serve_zone(RECORDS) as zone, serve_acme(zone.primary) as server:
+    with serve_acme(zone.primary) as server:
         yield server
 
 

@@ -55,6 +55,10 @@ def test_from_the_first_issue_to_a_renewal(run_module, shop):
     again = run_module("certificate_renew", shop.options())
     assert not again["changed"] and again["renewals"][0]["status"] == "current" and again["summary"] == "1 certificate: 1 current"
 
+    shop.key.chmod(0o644)
+    tidied = run_module("certificate_renew", shop.options())
+    assert tidied["changed"] and stat.S_IMODE(shop.key.stat().st_mode) == 0o640 and shown(shop) != first
+
     forced = run_module("certificate_renew", shop.options(force=[NAME]), diff=True)
     row = forced["renewals"][0]
     assert row["status"] == "renewed" and row["serial"] != row["previous_serial"] == again["renewals"][0]["serial"]
@@ -152,6 +156,25 @@ def test_a_first_certificate_needs_to_be_told_how(run_module, shop):
     assert answer["renewals"][0]["status"] == "failed" and "authenticator is not set" in answer["renewals"][0]["message"]
     answer = run_module("certificate_renew", shop.options(entry, certbot=shop.certbot(agree_tos=False)))
     assert "agree_tos is not set" in answer["renewals"][0]["message"] and not (shop.folder / "certbot" / "config" / "live").exists()
+
+
+def test_names_are_proved_in_the_zone_or_by_a_listener_of_its_own(run_module, acme, zone, tmp_path):
+    address, _colon, port = zone.primary.partition(":")
+    credentials = tmp_path / "update.ini"
+    credentials.touch(mode=0o600)
+    credentials.write_text(f"dns_rfc2136_server = {address}\ndns_rfc2136_port = {port}\ndns_rfc2136_name = switch\n"
+                           f"dns_rfc2136_secret = {zone.key_secret}\ndns_rfc2136_algorithm = HMAC-SHA256\n")
+    shared = {"server": acme.directory, "server_ca_cert": str(acme.ca_cert), "agree_tos": True, "config_dir": str(tmp_path / "config"),
+              "work_dir": str(tmp_path / "work"), "logs_dir": str(tmp_path / "logs")}
+    for how, host in (({"authenticator": "dns-rfc2136", "credentials": str(credentials), "propagation": "1s"}, f"*.{NAME}"),
+                      ({"authenticator": "standalone", "http_port": acme.http_port, "key_type": "rsa"}, f"api.{NAME}")):
+        entry = {"name": host.strip("*."), "hosts": [host], "ca_cert": str(acme.issued_by), "served_at": [{"endpoint": "127.0.0.1:1"}]}
+        answer = run_module("certificate_renew", {"renewals": [entry], "renew_days": 30, "prove_within": "500ms",
+                                                  "certbot": {**shared, **how}})
+        # Nothing shows it, and nobody is told that it does.
+        assert answer["renewals"][0]["status"] == "failed" and answer["renewals"][0]["steps"][0]["status"] == "done", answer
+        [kept] = answer["certificates"]
+        assert kept["names"] == [host] and kept["key"].startswith("RSA" if "key_type" in how else "EC")
 
 
 @pytest.mark.parametrize("entry, said", [

@@ -73,6 +73,10 @@ def test_what_is_due(certificates, changes, due):
     assert (planned.install, planned.reload, planned.blocked) == (*due[1:], "")
 
 
+def test_a_key_that_others_may_read_is_installed_anew():
+    assert plan_renewal(RENEWAL, seen(NEW, NEW, NEW, NEW), POLICY, NOW, exists=True, untidy=[0]).install == (0,)
+
+
 def test_what_cannot_be_read_is_not_renewed_over():
     assert "gone" in plan(None, NEW, NEW, NEW).blocked
 
@@ -142,6 +146,9 @@ class World:
 class Room:
     def __init__(self, world, number):
         self.world, self.number = world, number
+
+    def in_order(self):
+        return True
 
     def read(self):
         return self.world.places[self.number]
