@@ -61,12 +61,12 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "databases": _gather(last, "database"),
         "certificates": _gather(last, "certificates", sort=lambda row: (
             row.get("days_left") is None, row.get("days_left") or 0, str(row.get("source")))),
+        "renewals": _gather(last, "renewals", sort=lambda row: (row.get("status") in ("current", "renewed"), str(row.get("name")))),
         "hosts": _gather(last, "host"),
         "removed": _gather(last, "removed"),
         "logs": _gather(last, "logs"),
         "deleted": _gather(last, "deleted"),
         "trend": trend,
-        "renewals": _gather(last, "renewals", sort=lambda row: (row.get("status") in ("current", "renewed"), str(row.get("name")))),
         "trends": [*trends, trend],
     }
 
