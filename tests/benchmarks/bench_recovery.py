@@ -169,7 +169,7 @@ def _ansible(module: str, installation, options: dict) -> dict:
     programs = f"{installation.folder}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local", "-m", module, "-a", json.dumps(options),
-         "-e", f"ansible_python_interpreter={sys.executable}"],
+         "-e", json.dumps({"ansible_python_interpreter": sys.executable})],
         cwd=ROOT, env={**os.environ, "PATH": programs, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
                        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         capture_output=True, text=True, check=False)
