@@ -18,7 +18,7 @@ PLUGINS = ROOT / "plugins"
 CODE = PLUGINS / "module_utils"
 COLLECTION = "ansible_collections.evenkeel.ops.plugins."
 # One area may speak of another where the words themselves do.
-AREAS_THAT_READ_AREAS = {("recovery", "backups")}
+AREAS_THAT_READ_AREAS = {("recovery", "backups"), ("monitoring", "service_levels")}
 
 
 def rooms() -> list[str]:

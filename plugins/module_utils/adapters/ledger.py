@@ -212,6 +212,28 @@ class Ledger:
                 .order_by(RECORDS.c.id)).scalars().all()
         return [values for body in bodies for values in json.loads(body)]
 
+    def runs(self, *, system: str, environment: str, area: str, procedure: str, since: str = "") -> list[tuple[str, str, dict[str, Any]]]:
+        """As `history`, each with the instant of its record and its host; ``since`` is the first instant that is wanted."""
+        with self._writing() as connection:
+            rows = connection.execute(
+                sa.select(RECORDS.c.at, RECORDS.c.host, RECORDS.c.body).where(
+                    RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.area == area,
+                    RECORDS.c.procedure == procedure, RECORDS.c.at >= since).order_by(RECORDS.c.id)).all()
+        return [(row.at, row.host, values) for row in rows for values in json.loads(row.body)]
+
+    def newest_records(self, *, system: str, environment: str) -> list[dict[str, Any]]:
+        """The newest record of each host's procedure, each with ``body`` and ``findings`` as they were given."""
+        mine = (RECORDS.c.system == system, RECORDS.c.environment == environment)
+        with self._writing() as connection:
+            last = sa.select(sa.func.max(RECORDS.c.id)).where(*mine).group_by(RECORDS.c.host, RECORDS.c.area, RECORDS.c.procedure)
+            rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.id.in_(last)).order_by(RECORDS.c.id)).mappings().all()
+            found = connection.execute(sa.select(FINDINGS.c.record, FINDINGS.c.body).where(FINDINGS.c.record.in_(last))
+                                       .order_by(FINDINGS.c.id)).all()
+        by_record: dict[int, list[dict[str, Any]]] = {}
+        for key, body in found:
+            by_record.setdefault(key, []).append(json.loads(body))
+        return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
+
     def verify_chain(self, expected: Collection[str] = ()) -> int:
         """Recompute every digest from the first record on; ``expected`` are digests that were kept elsewhere.
 

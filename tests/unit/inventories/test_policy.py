@@ -23,11 +23,13 @@ from ansible.vars.manager import VariableManager
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEMS = ("aeon_nova", "cronos_ai", "neuron", "skafu")
 ENVIRONMENTS = ("development", "staging", "production")
-AREAS = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "continuity", "operations")
+AREAS = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "continuity", "service_levels",
+         "monitoring", "maintenance", "operations")
 INVENTORIES = [f"{system}/{environment}" for system in SYSTEMS for environment in ENVIRONMENTS]
 TRACE = re.compile(r"(?<![\w-])(?:AN-[OD]|CR|NE|SK|D)-\d+\b")
 # What a run hands to a role itself, so that no inventory needs to.
-GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs", "recovery_component", "recovery_pitr_data_dir", "continuity_exercise"}
+GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs", "recovery_component", "recovery_pitr_data_dir", "continuity_exercise",
+                    "maintenance_decision"}
 # Words that no policy holds: they say where something is.
 ADDRESS = re.compile(r"://|\b[a-z0-9-]+\.(?:com|example|net|org)\b|^/|\b\d+\.\d+\.\d+\.\d+\b")
 

@@ -20,6 +20,8 @@ ASKED_FOR = [
     ("AN-O-03", "D-16", "backups_plans.[databases].retention.daily", 30),
     ("AN-O-03", "D-13", "backups_plans.[model_registry].max_age", "23h"),
     ("AN-O-03", "", "backups_plans.[monitoring].retention.keep_for", "30d"),
+    ("AN-O-05", "", "maintenance_windows.[weekly].when", "Sunday 02:00-04:00"),
+    ("AN-O-05", "", "maintenance_duration", "2h"),
     ("AN-O-15", "", "housekeeping_logs.[aeon-nova].frequency", "daily"),
     ("AN-O-29", "D-13", "backups_plans.[databases].max_age", "55m"),
     ("AN-O-29", "", "backups_plans.[databases].retention.keep_for", "7d"),
@@ -51,6 +53,9 @@ ASKED_FOR = [
     ("CR-54", "", "backups_plans.[configuration].retention.keep_for", "90d"),
     ("CR-55", "", "backups_plans.[data].tags", ["environment:{{ evenkeel_environment }}"]),
     ("CR-66", "D-29", "certificates_policy.fail_days", 7),
+    ("CR-76", "D-51", "maintenance_windows.[low traffic].notice", "48h"),
+    ("CR-76", "", "maintenance_rollback_required", True),
+    ("CR-77", "", "maintenance_backup_type", "full"),
     ("CR-85", "", "recovery_rto", "4h"),
     ("CR-86", "", "recovery_rpo", "15m"),
     ("CR-92", "D-26", "recovery_drill_every", "28d"),
@@ -67,6 +72,7 @@ ASKED_FOR = [
     ("NE-16", "D-18", "backups_plans.[database].retention.monthly", 12),
     ("NE-17", "", "recovery_rto", "4h"),
     ("NE-18", "", "recovery_rpo", "1h"),
+    ("NE-29", "", "maintenance_windows.[production].when", "Tuesday/Thursday 10:00-14:00"),
     ("NE-36", "", "capacity_limits.cpu", {"warn": 70, "fail": 90}),
     ("NE-37", "", "capacity_limits.memory", {"warn": 80, "fail": 95}),
     ("NE-38", "", "capacity_limits.disk", {"warn": 70, "fail": 85}),
@@ -88,6 +94,10 @@ ASKED_FOR = [
     ("SK-07", "", "capacity_limits.cpu.fail", 80),
     ("SK-07", "", "capacity_limits.memory.fail", 80),
     ("SK-18", "", "operations_verdict", {"healthy": 95, "degraded": 80}),
+    ("SK-38", "D-51", "maintenance_windows.[production]", {
+        "name": "production", "when": "first Sunday 02:00-06:00", "notice": "7d"}),
+    ("SK-40", "", "maintenance_approvals", ["change request", "technical review", "business impact assessment", "stakeholder approval",
+                                            "communication planning"]),
     ("SK-46", "", "housekeeping_logs.[skafu-database].frequency", "daily"),
     ("SK-53", "D-20", "backups_plans.[database].engine", "pg_dump"),
     ("SK-57", "D-26", "recovery_drill_every", "28d"),
@@ -131,11 +141,12 @@ def test_a_requirement_that_names_this_table_is_in_it() -> None:
 
 @pytest.mark.parametrize("inventory", INVENTORIES)
 def test_staging_and_development_have_the_policy_of_production(inventory: str) -> None:
-    """But for what ends a run, and Neuron's availability in development (NE-06)."""
+    """But for what ends a run, when it may be worked on and who approves that, and Neuron's availability in development (NE-06)."""
     system = inventory.split("/")[0]
     own, of_production = policy(inventory), policy(f"{system}/production")
     different = {name for name in own | of_production if own.get(name) != of_production.get(name)}
-    allowed = {"evenkeel_environment", "operations_fail_on"} | ({"health_limits"} if inventory == "neuron/development" else set())
+    own_windows = {"maintenance_windows", "maintenance_approvals", "maintenance_approvers"}  # NE-29 to NE-31, SK-38 to SK-42
+    allowed = {"evenkeel_environment", "operations_fail_on"} | own_windows | ({"health_limits"} if inventory == "neuron/development" else set())
     assert different <= allowed
     assert policy("neuron/development")["health_limits"]["*"]["availability"] == {"fail": 99.0}
 

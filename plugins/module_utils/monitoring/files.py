@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration files brought to a server: checked beside, written, read by the server, and taken back where it will not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.clock import Clock
+from ..core.errors import CommandFailed, OpsError
+from ..core.files import storage_errors, write_atomically
+from ..core.waiting import Deadline, wait_until
+
+# Prometheus, Alertmanager and Grafana run as users of their own; nothing secret is in these files.
+_MODE = 0o644
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file as it is to be, and as it is (None where it is not there)."""
+
+    path: Path
+    after: str
+    before: str | None
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything is to be written."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who reads the files: ``reload`` has it read them, ``read_since`` is the Unix time at which it last did so successfully (None where
+    that is not known), ``settled`` is true once what it read is in force.
+    """
+
+    reload: Callable[[], None]
+    read_since: Callable[[], float | None]
+    settled: Callable[[], bool]
+
+
+def changes(wanted: Sequence[tuple[Path, str]]) -> list[Change]:
+    """Compare with what is there.
+
+    :raises StorageFailed: for a file that cannot be read
+    """
+    found = []
+    for path, after in wanted:
+        with storage_errors(path):
+            found.append(Change(path, after, path.read_text(encoding="utf-8", errors="replace") if path.exists() else None))
+    return found
+
+
+def checked(build: Callable[[Path], Sequence[tuple[Path, str]]], check: Callable[[Path], None]) -> None:
+    """Write what ``build`` gives for a folder of its own there, and have it checked; the folder is gone after.
+
+    :raises OpsError: what ``check`` raises
+    """
+    with tempfile.TemporaryDirectory(prefix="evenkeel-check-") as folder:
+        for path, text in build(Path(folder)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        check(Path(folder))
+
+
+def bring(found: Sequence[Change], server: Server | None, clock: Clock, *, patience: float) -> bool:
+    """Write what differs and have it read, also where an earlier run wrote it and nobody read it since.
+
+    :returns: whether anything was done
+    :raises CommandFailed: where the server will not have it; the files are as they were, and read again, then
+    :raises TimedOut: where it took them and they are not in force in time; they stay
+    """
+    needed = [change for change in found if change.needed]
+    if not needed and not (server and _unread(found, server)):
+        return False
+    for change in needed:
+        _parent(change.path)
+        write_atomically(change.path, change.after.encode("utf-8"), mode=_MODE)
+    if server is None:
+        return True
+    try:
+        server.reload()
+    except OpsError as error:
+        kept = _back(needed, server)
+        raise CommandFailed(f"The new configuration was not read: {error.message}", hint=f"{kept}. Its log says why",
+                            evidence=error.evidence) from error
+    wait_until(server.settled, deadline=Deadline(clock, patience), what="the new configuration to be in force")
+    return True
+
+
+def as_diff(found: Sequence[Change]) -> dict[str, str]:
+    """Ansible's diff of all files that differ."""
+    needed = [change for change in found if change.needed]
+    return {"before": "".join(f"# {change.path}\n{change.before or ''}" for change in needed),
+            "after": "".join(f"# {change.path}\n{change.after}" for change in needed)}
+
+
+def as_values(found: Sequence[Change]) -> list[dict[str, Any]]:
+    """The rows of a result: path, and what was to be done with it."""
+    return [{"path": str(change.path), "status": "created" if change.before is None else "changed" if change.needed else "unchanged"}
+            for change in found]
+
+
+def _unread(found: Sequence[Change], server: Server) -> bool:
+    read = server.read_since()
+    with storage_errors(found[0].path):
+        return read is not None and any(change.path.stat().st_mtime > read for change in found)
+
+
+def _back(needed: Sequence[Change], server: Server) -> str:
+    for change in needed:
+        if change.before is None:
+            with storage_errors(change.path):
+                change.path.unlink(missing_ok=True)
+        else:
+            write_atomically(change.path, change.before.encode("utf-8", "replace"), mode=_MODE)
+    try:
+        server.reload()
+    except OpsError as error:
+        return f"The files are as they were, and it does not read those either ({error.message})"
+    return "The files are as they were, and read again"
+
+
+def _parent(path: Path) -> None:
+    with storage_errors(path.parent):
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

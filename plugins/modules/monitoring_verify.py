@@ -1,0 +1,142 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""See DOCUMENTATION."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: monitoring_verify
+short_description: Tell whether an outage would be noticed
+description:
+  - Asks Prometheus whether what is meant to be scraped is up, whether the alerts that are meant are loaded and evaluated without errors,
+    to whom it sends them and how long it keeps metrics, and Alertmanager whether the alert that always fires has come.
+  - Sends a canary alert to each destination and follows it through its route to its receiver, with the time it took. It is ended
+    again. The receivers are told of it, so that a person sees the canary.
+  - Asks the queries of dashboards.
+  - In check mode no canary is sent.
+author: The evenkeel.ops founders (@evenkeel)
+version_added: 0.2.0
+options:
+  jobs:
+    description: Names of the jobs that are meant to be scraped.
+    type: list
+    elements: str
+    default: []
+  alerts:
+    description: Names of the alerts that are meant to be loaded.
+    type: list
+    elements: str
+    default: []
+  rules_path:
+    description: Rule file whose alerts are meant to be loaded, too.
+    type: path
+  retention:
+    description: How long metrics are meant to be kept; not judged by default.
+    type: str
+  watchdog:
+    description: Name of the alert that always fires; not looked for by default.
+    type: str
+  routes:
+    description: Routes, as for M(evenkeel.ops.alertmanager_config).
+    type: list
+    elements: dict
+    default: []
+  canaries:
+    description: Whether a canary is sent to each destination of O(routes).
+    type: bool
+    default: true
+  patience:
+    description: How long a canary may take; more than the C(wait) of the grouping.
+    type: str
+    default: 2m
+  dashboards_path:
+    description: Folder of dashboards in JSON, with those below it; not looked at by default.
+    type: path
+requirements:
+  - PyYAML >= 6
+extends_documentation_fragment:
+  - evenkeel.ops.prometheus
+  - evenkeel.ops.alertmanager
+  - evenkeel.ops.attributes
+"""
+
+EXAMPLES = r"""
+- name: Would we notice?
+  evenkeel.ops.monitoring_verify:
+    prometheus: {url: "http://127.0.0.1:9090"}
+    alertmanager: {url: "http://127.0.0.1:9093"}
+    jobs: [api]
+    rules_path: /etc/prometheus/rules/evenkeel.yml
+    retention: 30d
+    watchdog: Watchdog
+    routes:
+      - {severity: critical, receiver: on-call, escalate_after: 15m, escalate_to: manager}
+    dashboards_path: /var/lib/grafana/dashboards
+"""
+
+RETURN = r"""
+deliveries:
+  description: The canaries.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    labels: {description: Labels that decide on the route., type: dict, returned: success}
+    expected: {description: Who was meant to be told., type: str, returned: success}
+    receivers: {description: Who was., type: list, elements: str, returned: success}
+    seconds: {description: "How long it took, null where it did not arrive.", type: float, returned: success}
+findings:
+  description: C(monitoring.targets), C(monitoring.rules), C(monitoring.link), C(monitoring.retention), C(monitoring.delivery) and
+    C(monitoring.dashboard).
+  returned: always
+  type: list
+  elements: dict
+summary:
+  description: The counts of the findings.
+  returned: success
+  type: str
+"""
+
+import secrets
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import alertmanager, prometheus
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.noticing import look_at_dashboards, look_at_prometheus, send_canaries
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.verify import judge_delivery
+
+OPTIONS = own(
+    jobs={"type": "list", "elements": "str", "default": []},
+    alerts={"type": "list", "elements": "str", "default": []},
+    rules_path={"type": "path"},
+    retention={"type": "str"},
+    watchdog={"type": "str"},
+    routes={"type": "list", "elements": "dict", "default": []},
+    canaries={"type": "bool", "default": True},
+    patience={"type": "str", "default": "2m"},
+    dashboards_path={"type": "path"},
+) + prometheus.OPTIONS + alertmanager.OPTIONS
+
+
+def run(request: Request) -> Outcome:
+    """Ask, send, follow, judge."""
+    findings = look_at_prometheus(request.options)
+    findings += look_at_dashboards(request.options, request.clock.now())
+    sends = request["canaries"] and not request.check_mode
+    sent = send_canaries(request.options, request.clock, canary=secrets.token_hex(8)) if sends else []
+    findings += [judge_delivery(one) for one in sent]
+    return Outcome(findings=findings, values={"deliveries": [
+        {"labels": dict(one.labels), "expected": one.expected, "receivers": list(one.receivers), "seconds": one.seconds} for one in sent]})
+
+
+def main() -> None:
+    """Entry point of the module."""
+    run_module(OPTIONS, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the handbooks ask of monitoring, read from them a second time, and that it makes rules, routes and dashboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.monitoring import groups_of, objectives_of
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import routing, scraping
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.dashboards import dashboards
+
+from tests.unit.inventories.test_policy import ROOT, environment, resolved  # noqa: F401
+from tests.unit.inventories.test_values import policy
+
+DEFAULTS = yaml.safe_load((ROOT / "roles/monitoring/defaults/main.yml").read_text(encoding="utf-8"))
+ENVIRONMENTS = {"AN-D-15": ("development", "minimal", "7d"), "AN-D-19": ("staging", "standard", "15d"),
+                "AN-D-23": ("production", "comprehensive", "30d")}
+
+
+@pytest.mark.parametrize(("requirement", "asked"), ENVIRONMENTS.items())
+def test_alert_set_and_retention_of_an_environment(requirement, asked):
+    values = policy(f"aeon_nova/{asked[0]}")
+    assert (values["monitoring_alert_set"], values["monitoring_retention"]) == asked[1:], requirement
+
+
+def test_the_policy_is_the_one_of_the_handbook(resolved):  # noqa: F811
+    """The systems and environments as they are resolved; each is met once in twelve."""
+    for groups, values in resolved.values():
+        if "monitoring" not in groups:
+            continue
+        system, place = values["evenkeel_system"], values["evenkeel_environment"]
+        rules = {rule["alert"]: rule for rule in values.get("monitoring_system_rules", [])}
+        shown = {one["name"]: one for one in values["monitoring_dashboards"]}
+        routes = {route["severity"]: route for route in values["monitoring_routes"]}
+        if system == "aeon_nova":
+            short = {"development": "dev", "staging": "staging", "production": "prod"}[place]
+            job = values["monitoring_scrape_jobs"][0]
+            assert (job["name"], job["interval"], job["targets"]) == (f"{short}-library-agent", "15s", ["localhost:9090"])  # AN-D-31
+            assert values["monitoring_scrape_interval"] == "15s"  # AN-D-45
+            overview = shown["overview"]
+            assert (overview["title"], overview["folder"], overview["refresh"]) == (f"{short} Overview", "Library Agent", "1m")  # AN-D-32
+            assert "[5m]" in rules["DeploymentFailure"]["expr"] and rules["DeploymentFailure"]["expr"].endswith(">= 1")  # AN-D-46
+            assert "[5m]" in rules["HighErrorRate"]["expr"] and rules["HighErrorRate"]["expr"].endswith("> 0.05")  # AN-D-47
+            assert (routes["critical"]["escalate_after"], routes["critical"]["escalate_to"]) == ("15m", "manager")  # AN-D-48
+            assert (routes["warning"]["escalate_after"], routes["warning"]["escalate_to"]) == ("1h", "team-lead")  # AN-D-49
+            both = next(one for one in values["monitoring_receivers"] if one["name"] == routes["critical"]["receiver"])
+            assert both["slack_configs"][0]["channel"] == f"#alerts-{place}" and both["email_configs"][0]["to"] == "ops-team@aeonova.com"
+        elif system == "cronos_ai":
+            assert {one["uid"] for one in shown.values()} == {"slo-dashboard", "infrastructure", "application", "security"}  # CR-36
+            assert values["monitoring_review_period"] == "12h"  # CR-98
+        elif system == "neuron":
+            errors, slow = rules["HighErrorRate"], rules["HighResponseTime"]
+            assert (errors["for"], errors["severity"], errors["summary"]) == ("5m", "critical", "High error rate detected")  # NE-58
+            assert "[5m]" in errors["expr"] and errors["expr"].endswith("> 0.1") and "$value" in errors["description"]
+            assert (slow["for"], slow["severity"], slow["summary"]) == ("10m", "warning", "High response time detected")  # NE-59
+            assert "0.95" in slow["expr"] and slow["expr"].endswith("> 0.5") and "$value" in slow["description"]
+            assert set(shown) == {"executive", "operations", "application", "security"}  # NE-60
+
+
+def test_it_makes_rules_routes_and_dashboards(resolved: dict[str, tuple[list[str], dict[str, Any]]]):  # noqa: F811
+    for host, (groups, given) in resolved.items():
+        if "monitoring" not in groups:
+            continue
+        values = {name.removeprefix("monitoring_"): value for name, value in {**DEFAULTS, **given}.items() if name.startswith("monitoring_")}
+        options = {**values, "rules": values["alert_rules"] + values["system_rules"], "window": values["objectives_window"], "labels": {}}
+        assert groups_of(options), host
+        assert scraping.configuration(values["scrape_jobs"], interval="15s", evaluation="15s", alertmanagers=values["alertmanagers"],
+                                      rule_files=[], labels={})["scrape_configs"]
+        assert routing.configuration(values["receivers"], values["routes"], default=values["default_receiver"],
+                                     grouping=values["grouping"], settings={})["route"]["routes"]
+        assert dashboards(values["dashboards"], catalog=values["panels"], series=values["series"], objectives=objectives_of(options),
+                          system=given["evenkeel_system"], environment=given["evenkeel_environment"])
