@@ -20,9 +20,15 @@ class SettingsSession:
         """As the session's own."""
         return self._session.fetch(query, parameters, names)
 
-    def alter_system(self, name: str, value: str) -> None:
-        """Takes no parameters in PostgreSQL: the server itself quotes the value first."""
-        quoted = self._session.value("SELECT quote_literal(%s::text)", (value,))
+    @property
+    def server_major(self) -> int:
+        """As the session's own."""
+        return self._session.server_major
+
+    def alter_system(self, name: str, *values: str) -> None:
+        """Takes no parameters in PostgreSQL: the server itself quotes the values first; several are the entries of a list."""
+        quoted = self._session.value("SELECT string_agg(quote_literal(one), ', ' ORDER BY at) FROM unnest(%s::text[])"
+                                     " WITH ORDINALITY AS given(one, at)", (list(values),))
         self._session.run("ALTER SYSTEM SET {name} = " + quoted.replace("{", "{{").replace("}", "}}"), names={"name": name})
 
     def reload(self) -> None:
