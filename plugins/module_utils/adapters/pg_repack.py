@@ -43,7 +43,7 @@ class PgRepack:
                 raise Interrupted("pg_repack was ended with the run", hint="Run it again: it begins this table anew")
 
         argv = [self._program(major), "--no-kill-backend", "--no-order", "--no-password",
-                f"--wait-timeout={max(1, math.ceil(lock_timeout))}", f"--table={table}"]
+                f"--wait-timeout={max(1, math.ceil(lock_timeout))}", f"--table={table}", f"--dbname={_quoted(self._target.database)}"]
         settings = "-c synchronous_commit=off"
         if major >= 14:  # then the server notices soon that the program is gone
             settings += " -c client_connection_check_interval=2000"
@@ -56,3 +56,9 @@ class PgRepack:
     def _program(self, major: int) -> str:
         return self._commands.find("pg_repack", package=f"postgresql-{major}-repack",
                                    folders=[folder.format(major=major) for folder in _FOLDERS])
+
+
+def _quoted(value: str) -> str:
+    """A value of a connection string (PostgreSQL documentation, Connection Strings): it puts the name of the database into one as it is."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

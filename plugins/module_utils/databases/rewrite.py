@@ -146,7 +146,7 @@ class Rewriter:
         if not session.fetch("SELECT 1 FROM pg_extension WHERE extname = 'pg_repack'"):
             return []
         return [Work(row["title"], "drop leftover", "left by a pg_repack that was broken off", "",
-                     {"relation": (row["schema"], row["name"])}, row["oid"], row["oid"], 0) for row in session.fetch(_LEFTOVERS)]
+                     {"relation": (row["schema"], row["name"])}, row["oid"], _GROUP, 0) for row in session.fetch(_LEFTOVERS)]
 
     def do(self, session: Session, work: Work, seconds: float) -> None:
         """A work of `plan_rewrites` or `leftovers`, in the form of a `crew.Program`.
@@ -157,8 +157,12 @@ class Rewriter:
             self._clear(session, work)
             return
         before = _file(session, work)
-        said = self._program.rewrite(work.relation, major=session.server_version // 10000, seconds=seconds,
-                                     lock_timeout=self._lock_timeout, stopping=self.stopping)
+        try:
+            said = self._program.rewrite(work.relation, major=session.server_version // 10000, seconds=seconds,
+                                         lock_timeout=self._lock_timeout, stopping=self.stopping)
+        except TimedOut as error:
+            error.evidence["sqlstate"] = "57014"  # the end of the time budget, as for a statement
+            raise
         if before == _file(session, work):
             # It ends well where it passes over a table.
             state = "55P03" if "due to timeout" in said else ""
