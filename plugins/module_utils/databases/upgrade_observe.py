@@ -26,9 +26,12 @@ _EXTENSIONS = "SELECT extname::text AS name, extversion::text AS version FROM pg
 _STATEMENTS = """
     SELECT queryid::text AS id, query FROM {schema}.pg_stat_statements
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND query ~* '^\\s*(select|with|insert|update|delete|merge|values)\\M' ORDER BY calls DESC, queryid LIMIT {limit}"""
+      AND query ~* '^\\s*(select|with|insert|update|delete|merge|values)\\M'
+      AND query !~ '^\\s*SELECT\\s+(\\w+\\.)?tableoid,' -- pg_dump asks the catalogs of each version in another way
+    ORDER BY calls DESC, queryid LIMIT {limit}"""
 _FUNCTIONS = """
-    SELECT p.oid::regprocedure::text AS name, p.prosrc AS body, l.lanname::text AS language, pg_get_functiondef(p.oid) AS definition
+    SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS name, p.prosrc AS body,
+           pg_get_functiondef(p.oid) AS definition
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.oid >= 16384 AND p.prokind IN ('f', 'p') AND l.lanname IN ('sql', 'plpgsql')
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1"""
