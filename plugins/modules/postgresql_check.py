@@ -11,8 +11,8 @@ DOCUMENTATION = r"""
 module: postgresql_check
 short_description: Check a PostgreSQL database against limits
 description:
-  - Reads what the server knows of itself (connections, cache, transactions, locks, queries, freeze age, replication, archiver,
-    indexes, settings) and judges it against limits.
+  - Reads what the server knows of itself (connections and who has them, cache, transactions, locks, queries, freeze age, replication,
+    archiver, indexes, settings) and judges it against limits.
   - Changes nothing; in check mode it does the same.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
@@ -21,10 +21,11 @@ options:
     description:
       - For each thing to be judged a dictionary of C(warn) and C(fail); either may be left out. What has no limits is reported
         in RV(database) and not judged.
-      - In percent C(connections_percent) and C(cache_hit_percent) (at least).
-      - In numbers C(connections), C(xid_age), C(multixact_age), C(replicas) (at least), C(archive_backlog) (WAL files),
-        C(invalid_indexes), C(deadlocks_per_day) and C(checksum_failures).
-      - As durations C(transaction_age), C(idle_in_transaction), C(lock_wait), C(replication_lag), C(archive_age); and of
+      - In percent C(connections_percent), C(cache_hit_percent) (at least), and C(user_connections_percent),
+        C(application_connections_percent), C(address_connections_percent) (of all places, what one of them has).
+      - In numbers C(connections), C(unencrypted_sessions) (over the network without TLS), C(xid_age), C(multixact_age), C(replicas)
+        (at least), C(archive_backlog) (WAL files), C(invalid_indexes), C(deadlocks_per_day) and C(checksum_failures).
+      - As durations C(transaction_age), C(idle_in_transaction), C(idle_session), C(lock_wait), C(replication_lag), C(archive_age); and of
         pg_stat_statements C(query_mean) (mean of all calls), C(query_p95) (95% of the calls are of statements whose mean is
         lower) and C(statement_mean) (each statement).
       - As sizes C(replication_lag_size), C(slot_retained), C(inactive_slot_retained) and C(database_size).
@@ -34,8 +35,13 @@ options:
         V(ignore).
       - C(settings) has for C(warn) and C(fail) a dictionary of settings and the value, or list of values, that they must have,
         on the server and wherever a role or database overrides them.
+      - C(clients) has for C(warn) and C(fail) who is expected to be connected, patterns of C(users), C(applications) and C(databases),
+        networks of C(addresses) (V(socket) is the local one); what is left out may be anything, anybody else is a finding.
     type: dict
     required: true
+  name:
+    description: How the history calls this database; its name on the server where it is left out.
+    type: str
   timeout:
     description: How long each query may take, as a duration.
     type: str
@@ -69,6 +75,7 @@ database:
   returned: success
   type: dict
   contains:
+    target: {description: How the history calls it., type: str, returned: success}
     name: {description: The database., type: str, returned: success}
     version: {description: The server's version., type: str, returned: success}
     metrics:
@@ -99,6 +106,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.databases.observe imp
 
 OPTIONS = postgres.OPTIONS + own(
     limits={"type": "dict", "required": True},
+    name={"type": "str"},
     timeout={"type": "str", "default": "30s"},
 )
 
@@ -109,7 +117,7 @@ def run(request: Request) -> Outcome:
     timeout = parse_duration(request["timeout"], option="timeout")
     with postgres.connect(postgres.PostgresTarget.from_options(request.options), statement_timeout=timeout) as session:
         facts = observe_database(session, settings=limits.setting_names())
-    return Outcome(findings=judge_database(facts, limits), values={"database": metrics(facts)})
+    return Outcome(findings=judge_database(facts, limits), values={"database": metrics(facts, request["name"] or facts["name"])})
 
 
 def main() -> None:

@@ -39,6 +39,9 @@ OPTIONS = OptionGroup(
 )
 
 
+_PLANNED = b"evenkeel_planned"
+
+
 @dataclass(frozen=True)
 class PostgresTarget:
     """Where a server is and who asks. An empty ``host`` is the local socket, a path is a socket folder."""
@@ -164,6 +167,35 @@ class PostgresSession:
     def set(self, name: str, value: str | float) -> None:
         """Change a setting for this session, as SET does."""
         self.run("SELECT set_config(%s, %s, false)", (name, str(value)))
+
+    def generic_plan(self, statement: str, *, search_path: str) -> dict[str, Any]:
+        """How the server would run a statement whatever its parameters are: the plan of EXPLAIN (FORMAT JSON). It is not run.
+
+        The protocol's own preparation takes one statement only, whatever its text holds, and plans for all values of parameters on
+        every version. All is done in a read-only transaction that is rolled back. Functions that are declared immutable are
+        called while planning, with the rights of this session.
+
+        :raises OpsError: the server's error, by `translated`
+        """
+        with translated(self.target), self._connection.cursor() as cursor:
+            cursor.execute("BEGIN READ ONLY")
+            kept = False
+            try:
+                cursor.execute("SELECT set_config('search_path', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true)",
+                               (search_path,))
+                prepared = self._connection.pgconn.prepare(_PLANNED, statement.encode(self._connection.info.encoding))
+                if prepared.error_message:
+                    raise psycopg.errors.error_from_result(prepared, encoding=self._connection.info.encoding)
+                kept = True
+                number = self._connection.pgconn.describe_prepared(_PLANNED).nparams
+                values = f"({', '.join(['NULL'] * number)})" if number else ""
+                cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {_PLANNED.decode()}{values}")
+                [[plan]] = cursor.fetchone()
+                return plan["Plan"]
+            finally:
+                cursor.execute("ROLLBACK")
+                if kept:  # a prepared statement outlives its transaction
+                    cursor.execute(f"DEALLOCATE {_PLANNED.decode()}")
 
     def cancel(self) -> None:
         """Ask the server to cancel the running statement; may be called from another thread.

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from ..core.finding import Finding, Status, at_least, at_most
-from ..core.quantities import DAY, format_duration, format_size
+from ..core.finding import Finding, Status, at_least
+from ..core.quantities import DAY
+from .clients import judge_clients
+from .figures import most, most_bytes, most_seconds
 from .limits import DatabaseLimits
-from .policy import Limits
 
 _Facts = Mapping[str, Any]
 # What the server shows of other users' sessions and statements to members of pg_read_all_stats only.
-_OF_OTHERS = ("transactions", "blocked", "statements")
+_OF_OTHERS = ("clients", "transactions", "blocked", "statements")
 _MONITOR = "As a superuser: GRANT pg_monitor TO …; for the user of this check"
 
 
@@ -23,11 +23,7 @@ def judge_database(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     """Findings of all checks that the policy has limits for; a section that could not be read gives ``unknown`` ones."""
     findings: list[Finding] = []
     for section, (keys, judge) in _CHECKS.items():
-        if section == "settings":
-            wanted = bool(limits.settings)
-        else:
-            wanted = any(limits.of(key) for key in keys)
-        if not wanted:
+        if not any(limits.wants(key) for key in keys):
             continue
         seen = facts.get(section)
         if isinstance(seen, Mapping) and "error" in seen:
@@ -41,39 +37,14 @@ def judge_database(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     return findings
 
 
-def _most(check: str, subject: str, observed: float | None, limits: Limits, **words: Any) -> list[Finding]:
-    return [at_most(f"database.{check}", subject, observed, warn=limits.warn, fail=limits.fail, **words)] if limits else []
-
-
-def _spell(finding: Finding, write: Callable[[float], str]) -> Finding:
-    """The message with quantities as people read them; observed and limit stay in their unit."""
-    if finding.observed is None:
-        return finding
-    what = finding.message.partition(" is ")[0]
-    message = f"{what} is {write(finding.observed)}"
-    if finding.status is not Status.PASS:
-        message += f", over the limit of {write(finding.limit)}"
-    return replace(finding, message=message)
-
-
-def _seconds(check: str, subject: str, observed: float | None, limits: Limits, *, what: str, hint: str) -> list[Finding]:
-    rounded = None if observed is None else round(observed, 6)
-    return [_spell(finding, lambda value: f"{1000 * value:.3g}ms" if value < 1 else format_duration(value))
-            for finding in _most(check, subject, rounded, limits, unit="s", what=what, hint=hint)]
-
-
-def _bytes(check: str, subject: str, observed: float | None, limits: Limits, *, what: str, hint: str) -> list[Finding]:
-    return [_spell(finding, format_size) for finding in _most(check, subject, observed, limits, unit="bytes", what=what, hint=hint)]
-
-
 def _sessions(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     seen = facts["sessions"]
     places = seen["maximum"] - seen["reserved"]
     hint = "See who has them: SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC; " \
            "put a pooler in front or raise max_connections"
     share = round(100 * seen["used"] / places, 1) if places > 0 else None
-    return [*_most("connections", "share", share, limits.of("connections_percent"), unit="%", what="connections in use", hint=hint),
-            *_most("connections", "count", seen["used"], limits.of("connections"), what="the number of connections", hint=hint)]
+    return [*most("connections", "share", share, limits.of("connections_percent"), unit="%", what="connections in use", hint=hint),
+            *most("connections", "count", seen["used"], limits.of("connections"), what="the number of connections", hint=hint)]
 
 
 def _statistics(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
@@ -90,14 +61,14 @@ def _statistics(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
             hint="See which tables are read from disk: SELECT relname, heap_blks_read FROM pg_statio_user_tables ORDER BY 2 DESC LIMIT 10; "
                  "add an index or raise shared_buffers"))
     per_day = round(seen["deadlocks"] * DAY / max(seen["seconds"], DAY), 2)
-    findings += _most("deadlocks", name, per_day, limits.of("deadlocks_per_day"), unit="per day", what="the number of deadlocks",
+    findings += most("deadlocks", name, per_day, limits.of("deadlocks_per_day"), unit="per day", what="the number of deadlocks",
                       hint="The server's log names the statements of each: let them lock in one order")
     if seen["checksum_failures"] is not None:
-        findings += _most("checksum_failures", "all databases", seen["checksum_failures"], limits.of("checksum_failures"),
+        findings += most("checksum_failures", "all databases", seen["checksum_failures"], limits.of("checksum_failures"),
                           what="the number of checksum failures",
                           hint="The storage returns damaged pages: take a backup, then run pg_amcheck --all --heapallindexed, "
                                "and see the disk's log")
-    return [*findings, *_bytes("size", name, seen["bytes"], limits.of("database_size"), what="the size of the database",
+    return [*findings, *most_bytes("size", name, seen["bytes"], limits.of("database_size"), what="the size of the database",
                                hint="See what takes it: SELECT relid::regclass, pg_size_pretty(pg_total_relation_size(relid)) FROM "
                                     "pg_stat_user_tables ORDER BY pg_total_relation_size(relid) DESC LIMIT 10;")]
 
@@ -115,8 +86,9 @@ def _transactions(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
             findings.append(Finding(f"database.{check}", facts["name"], Status.PASS, f"there is none ({what})", 0, limit.fail, "s"))
             continue
         who = f"pid {oldest['pid']} of {oldest['user']}"
-        findings += _seconds(check, who, max(oldest[key] or 0, 0), limit, what=f"the age of {what} ({oldest['application'] or 'unnamed'})",
-                             hint=f"Ask its owner, then end it: SELECT pg_terminate_backend({oldest['pid']});")
+        findings += most_seconds(check, who, max(oldest[key] or 0, 0), limit,
+                                 what=f"the age of {what} ({oldest['application'] or 'unnamed'})",
+                                 hint=f"Ask its owner, then end it: SELECT pg_terminate_backend({oldest['pid']});")
     return findings
 
 
@@ -128,7 +100,7 @@ def _blocked(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     for one in waiting[:10]:
         blockers = ", ".join(map(str, one["blockers"])) or "a session that is gone by now"
         remedy = f"end it: SELECT pg_terminate_backend({one['blockers'][0]});" if one["blockers"] else "look again"
-        findings += _seconds("locks", f"pid {one['pid']} of {one['user']}", one["seconds"], limit,
+        findings += most_seconds("locks", f"pid {one['pid']} of {one['user']}", one["seconds"], limit,
                              what=f"the time of waiting for a lock that {blockers} has",
                              hint=f"See what the holder does (SELECT query, state FROM pg_stat_activity WHERE pid = "
                                   f"{(one['blockers'] or [0])[0]};), then {remedy}")
@@ -147,14 +119,14 @@ def _statements(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         return [Finding("database.statements", name, Status.PASS, "no statement has been counted yet")]
     hint = "See which: SELECT mean_exec_time, calls, query FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 10; " \
            "then EXPLAIN (ANALYZE, BUFFERS) them"
-    findings = [*_seconds("query_mean", name, seen[0]["overall_seconds"], limits.of("query_mean"),
+    findings = [*most_seconds("query_mean", name, seen[0]["overall_seconds"], limits.of("query_mean"),
                           what="the mean time of all queries", hint=hint),
-                *_seconds("query_p95", name, seen[0]["p95_seconds"], limits.of("query_p95"),
+                *most_seconds("query_p95", name, seen[0]["p95_seconds"], limits.of("query_p95"),
                           what="the mean time within which 95% of the calls stay", hint=hint)]
     limit = limits.of("statement_mean")
     judged = [one for one in seen if one["calls"] >= limits.statement_calls]
     if limit:
-        slow = [finding for one in judged for finding in _seconds(
+        slow = [finding for one in judged for finding in most_seconds(
             "slow_statement", f"query {one['queryid']}", one["mean_seconds"], limit,
             what=f"the mean time of {' '.join(one['query'].split())[:80]!r} ({one['calls']} calls)",
             hint=f"See it whole: SELECT query FROM pg_stat_statements WHERE queryid = {one['queryid']}; then EXPLAIN (ANALYZE, BUFFERS) it")
@@ -168,7 +140,7 @@ def _freeze(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     findings = []
     for key, column, what in (("xid_age", "datfrozenxid", "transactions"), ("multixact_age", "datminmxid", "multixacts")):
         oldest = max(facts["freeze"], key=lambda database: database[key])
-        findings += _most(key, oldest["name"], oldest[key], limits.of(key), unit=what, what=f"the age of {column}",
+        findings += most(key, oldest["name"], oldest[key], limits.of(key), unit=what, what=f"the age of {column}",
                           hint=f"In database {oldest['name']}: VACUUM (FREEZE); if it stays, see who holds it back: "
                                "SELECT pid, age(backend_xmin) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL ORDER BY 2 DESC; "
                                "and pg_prepared_xacts, pg_replication_slots")
@@ -183,9 +155,9 @@ def _replicas(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     hint = "See where it is slow: SELECT application_name, write_lag, flush_lag, replay_lag FROM pg_stat_replication;"
     for one in facts["replicas"]:
         # No lag time is told while a standby has nothing to do: the server empties it then.
-        findings += _seconds("replication_lag", one["name"], one["seconds"] or 0, limits.of("replication_lag"),
+        findings += most_seconds("replication_lag", one["name"], one["seconds"] or 0, limits.of("replication_lag"),
                              what="the replication lag", hint=hint)
-        findings += _bytes("replication_lag_size", one["name"], one["bytes"], limits.of("replication_lag_size"),
+        findings += most_bytes("replication_lag_size", one["name"], one["bytes"], limits.of("replication_lag_size"),
                            what="the WAL that is not replayed", hint=hint)
     return findings
 
@@ -195,9 +167,9 @@ def _standby(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     if seen is None:
         return []
     hint = "See what replay waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE backend_type = 'startup';"
-    return [*_seconds("replication_lag", "this standby", seen["seconds"], limits.of("replication_lag"),
+    return [*most_seconds("replication_lag", "this standby", seen["seconds"], limits.of("replication_lag"),
                       what="the replication lag", hint=hint),
-            *_bytes("replication_lag_size", "this standby", seen["bytes"], limits.of("replication_lag_size"),
+            *most_bytes("replication_lag_size", "this standby", seen["bytes"], limits.of("replication_lag_size"),
                     what="the WAL that is not replayed", hint=hint)]
 
 
@@ -215,7 +187,7 @@ def _slots(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         if limit and one["bytes"] is None:  # a slot that was never used keeps nothing
             findings.append(Finding("database.slots", one["name"], Status.PASS, f"{kind} that keeps no WAL", 0, limit.fail, "bytes"))
         else:
-            findings += _bytes("slots", one["name"], one["bytes"], limit, what=f"the WAL kept for {kind}", hint=hint)
+            findings += most_bytes("slots", one["name"], one["bytes"], limit, what=f"the WAL kept for {kind}", hint=hint)
     return findings
 
 
@@ -227,17 +199,18 @@ def _archiver(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     if seen["failing"]:
         return [Finding("database.archiver", "archiver", Status.FAIL, f"archiving fails: {seen['last_failed_wal']} could not be archived "
                         f"({seen['failed']} failures), {seen['backlog']} files wait", seen["failed"], 0, hint=hint)]
-    findings = _most("archive_backlog", "archiver", seen["backlog"], limits.of("archive_backlog"), unit="files",
+    findings = most("archive_backlog", "archiver", seen["backlog"], limits.of("archive_backlog"), unit="files",
                      what="WAL that waits to be archived", hint=hint)
     # An idle server archives nothing, and rightly: the age says something only while files wait.
     age = seen["seconds"] if seen["backlog"] else 0
-    return findings + _seconds("archive_age", "archiver", age, limits.of("archive_age"), what="the age of the last archived WAL", hint=hint)
+    return findings + most_seconds("archive_age", "archiver", age, limits.of("archive_age"), what="the age of the last archived WAL",
+                                   hint=hint)
 
 
 def _invalid_indexes(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     names = [one["name"] for one in facts["invalid_indexes"]]
     first = f": {', '.join(names[:5])}" if names else ""
-    return _most("invalid_indexes", facts["name"], len(names), limits.of("invalid_indexes"), what=f"the number of invalid indexes{first}",
+    return most("invalid_indexes", facts["name"], len(names), limits.of("invalid_indexes"), what=f"the number of invalid indexes{first}",
                  hint=f"Run the procedure databases.maintain, or: REINDEX INDEX CONCURRENTLY {names[0] if names else '…'};")
 
 
@@ -266,6 +239,8 @@ def _setting_hint(name: str, value: str, place: str) -> str:
 
 _CHECKS: Mapping[str, tuple[tuple[str, ...], Callable[[_Facts, DatabaseLimits], list[Finding]]]] = {
     "sessions": (("connections_percent", "connections"), _sessions),
+    "clients": (("user_connections_percent", "application_connections_percent", "address_connections_percent", "idle_session",
+                 "unencrypted_sessions", "clients"), judge_clients),
     "statistics": (("cache_hit_percent", "deadlocks_per_day", "checksum_failures", "database_size"), _statistics),
     "transactions": (("transaction_age", "idle_in_transaction"), _transactions),
     "blocked": (("lock_wait",), _blocked),
@@ -276,5 +251,5 @@ _CHECKS: Mapping[str, tuple[tuple[str, ...], Callable[[_Facts, DatabaseLimits], 
     "slots": (("slot_retained", "inactive_slot_retained"), _slots),
     "archiver": (("archive_backlog", "archive_age"), _archiver),
     "invalid_indexes": (("invalid_indexes",), _invalid_indexes),
-    "settings": ((), _settings),
+    "settings": (("settings",), _settings),
 }

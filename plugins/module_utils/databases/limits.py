@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import InvalidOption
-from .policy import Limits, duration, number, pair, percentage, read_policy, size
+from .clients import Expected
+from .policy import Limits, duration, number, pair, pair_of, percentage, read_policy, size, status_word
 
 # Every key that takes {warn: …, fail: …}: how its values are written, and whether more is worse.
 _PAIRS = {
@@ -20,10 +21,10 @@ _PAIRS = {
     "replication_lag": (duration, True), "replication_lag_size": (size, True), "slot_retained": (size, True),
     "inactive_slot_retained": (size, True), "archive_backlog": (number, True), "archive_age": (duration, True),
     "invalid_indexes": (number, True), "deadlocks_per_day": (number, True), "checksum_failures": (number, True),
-    "database_size": (size, True),
+    "database_size": (size, True), "user_connections_percent": (percentage, True), "application_connections_percent": (percentage, True),
+    "address_connections_percent": (percentage, True), "idle_session": (duration, True), "unencrypted_sessions": (number, True),
 }
 _SINGLES = {"cache_hit_sample": number, "statement_calls": number}
-_ABSENT = ("warn", "fail", "unknown", "ignore")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DatabaseLimits:
 
     ``cache_hit_sample``: blocks that must have been asked for before the hit ratio means anything; ``statement_calls``: calls
     from which on a statement's mean time is judged; ``without_statements``: the status where pg_stat_statements is not to be
-    had; ``settings``: for the status warn and fail the values that settings must have.
+    had; ``settings``: for the status warn and fail the values that settings must have; ``clients``: for both who is expected.
     """
 
     pairs: Mapping[str, Limits] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class DatabaseLimits:
     statement_calls: float = 1
     without_statements: str = "ignore"
     settings: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    clients: Mapping[str, Expected] = field(default_factory=dict)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> DatabaseLimits:
@@ -48,7 +50,8 @@ class DatabaseLimits:
         :raises InvalidOption: for an unknown key, a limit of the wrong kind, or warn beyond fail
         """
         readers = {key: pair(read, rising=rising) for key, (read, rising) in _PAIRS.items()}
-        read = read_policy(options, {**readers, **_SINGLES, "without_statements": _absent, "settings": _settings}, option="limits")
+        read = read_policy(options, {**readers, **_SINGLES, "without_statements": status_word, "settings": read_settings,
+                                      "clients": pair_of(Expected.from_options)}, option="limits")
         pairs = {key: limits for key, limits in read.items() if key in _PAIRS}
         return cls(pairs, **{key: value for key, value in read.items() if key not in _PAIRS})
 
@@ -56,21 +59,21 @@ class DatabaseLimits:
         """The limits of a key; none where the policy is silent."""
         return self.pairs.get(key, Limits())
 
+    def wants(self, key: str) -> bool:
+        """Whether the policy says anything of a key."""
+        return bool({"settings": self.settings, "clients": self.clients}.get(key, self.of(key)))
+
     def setting_names(self) -> list[str]:
         """The settings that have to be looked at."""
         return sorted({name for expected in self.settings.values() for name in expected})
 
 
-def _absent(value: Any, option: str) -> str:
-    if value not in _ABSENT:
-        raise InvalidOption(f"{option}: {value!r} is no answer", hint=f"Known are {', '.join(_ABSENT)}")
-    return value
+def read_settings(value: Any, option: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """For the status warn and fail the values that settings must have.
 
-
-def _settings(value: Any, option: str) -> dict[str, dict[str, tuple[str, ...]]]:
-    if not isinstance(value, Mapping):
-        raise InvalidOption(f"{option}: {value!r} is not a dictionary", hint='Write it as {fail: {fsync: "on"}}')
-    return read_policy(value, {"warn": _expected, "fail": _expected}, option=option)
+    :raises InvalidOption: for what is no ``{fail: {fsync: "on"}}``
+    """
+    return pair_of(_expected)(value, option)
 
 
 def _expected(value: Any, option: str) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import OpsError, Unreachable
+from .clients import CLIENTS
 from .session import Session
 from .tables import extension_schema
 
@@ -99,7 +100,7 @@ SELECT split_part(entry, '=', 1), substring(entry FROM position('=' IN entry) + 
 def observe_database(session: Session, *, settings: list[str]) -> dict[str, Any]:
     """Everything that `judge_database` wants to know; a section that could not be read is ``{"error": …}``.
 
-    Sections: ``sessions``, ``statistics``, ``transactions``, ``blocked``, ``statements`` (None where pg_stat_statements is not
+    Sections: ``sessions``, ``clients``, ``statistics``, ``transactions``, ``blocked``, ``statements`` (None where pg_stat_statements is not
     installed), ``freeze``, ``replicas``, ``standby`` (None on a primary), ``slots``, ``archiver``, ``invalid_indexes``, ``settings``;
     beside them ``name``, ``version`` and ``sees_all`` (whether other users' sessions are visible in full).
 
@@ -113,6 +114,7 @@ def observe_database(session: Session, *, settings: list[str]) -> dict[str, Any]
         if session.server_version >= 140000 else "a.query_start"
     sections: dict[str, Callable[[], Any]] = {
         "sessions": lambda: session.fetch(_SESSIONS)[0],
+        "clients": lambda: session.fetch(CLIENTS),
         "statistics": lambda: session.fetch(_STATISTICS)[0],
         "transactions": lambda: session.fetch(_TRANSACTIONS),
         "blocked": lambda: session.fetch(_BLOCKED.replace("{since}", since)),
@@ -125,14 +127,16 @@ def observe_database(session: Session, *, settings: list[str]) -> dict[str, Any]
         "invalid_indexes": lambda: session.fetch(_INVALID),
         "settings": lambda: session.fetch(_SETTINGS, {"names": settings}) if settings else [],
     }
-    return {**first, **{name: _section(read) for name, read in sections.items()}}
+    return {**first, **{name: section(read) for name, read in sections.items()}}
 
 
-def metrics(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as the module returns them: the long lists cut to their worst, texts of queries left out."""
+def metrics(facts: dict[str, Any], target: str) -> dict[str, Any]:
+    """The facts as the module returns them: the long lists cut to their worst, texts of queries left out; ``target`` is how the
+    history calls the database.
+    """
     beside = ("name", "version", "sees_all", "settings")
     figures = {section: _cut(seen) for section, seen in facts.items() if section not in beside}
-    return {"name": facts["name"], "version": facts["version"], "metrics": figures}
+    return {"target": target, "name": facts["name"], "version": facts["version"], "metrics": figures}
 
 
 def _cut(seen: Any) -> Any:
@@ -142,7 +146,11 @@ def _cut(seen: Any) -> Any:
     return [{key: value for key, value in row.items() if key != "query"} for row in seen[:_KEPT_ROWS]]
 
 
-def _section(read: Callable[[], Any]) -> Any:
+def section(read: Callable[[], Any]) -> Any:
+    """What ``read`` gives, or ``{"error": …, "hint": …}`` where the server refuses it.
+
+    :raises Unreachable: when the server is lost
+    """
     try:
         return read()
     except Unreachable:

@@ -71,6 +71,27 @@ def words(value: Any, option: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def status_word(value: Any, option: str) -> str:
+    """What a finding is to have: warn, fail, unknown, or ignore for none.
+
+    :raises InvalidOption: for any other word; a pass is not to be had by policy
+    """
+    if value not in ("warn", "fail", "unknown", "ignore"):
+        raise InvalidOption(f"{option}: {value!r} is no answer", hint="Known are warn, fail, unknown, ignore")
+    return value
+
+
+def pair_of(read: Reader) -> Reader:
+    """Reads ``{warn: …, fail: …}`` into a dictionary of whatever ``read`` makes of each."""
+
+    def of(value: Any, option: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise InvalidOption(f"{option}: {value!r} is not a dictionary", hint="Write it as {warn: …, fail: …}; either may be left out")
+        return read_policy(value, {"warn": read, "fail": read}, option=option)
+
+    return of
+
+
 def pair(read: Reader, *, rising: bool = True) -> Reader:
     """Reads ``{warn: …, fail: …}``; warn comes first on the way to fail, which is upwards where ``rising``."""
 

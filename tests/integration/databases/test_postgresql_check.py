@@ -21,6 +21,9 @@ STRICT = {
     "replication_lag": {"fail": "1m"}, "replication_lag_size": {"fail": "1GiB"}, "slot_retained": {"fail": "10GiB"},
     "inactive_slot_retained": {"fail": "10GiB"}, "archive_backlog": {"fail": 5}, "archive_age": {"fail": "1h"},
     "invalid_indexes": {"fail": 0}, "deadlocks_per_day": {"fail": 1000}, "checksum_failures": {"fail": 0},
+    "user_connections_percent": {"fail": 90}, "application_connections_percent": {"fail": 90}, "address_connections_percent": {"fail": 90},
+    "idle_session": {"fail": "1d"}, "unencrypted_sessions": {"fail": 0},
+    "clients": {"fail": {"users": ["postgres"], "addresses": ["127.0.0.0/8", "::1", "socket"]}},
     "database_size": {"fail": "1TiB"}, "settings": {"fail": {"full_page_writes": "on"}}, "without_statements": "unknown",
 }
 
@@ -96,6 +99,23 @@ def test_an_inactive_slot_an_invalid_index_and_settings_that_lose_data(run_modul
     settings = {finding["subject"]: finding for finding in answer["findings"] if finding["check"] == "database.settings"}
     assert settings["fsync"]["status"] == "fail" and "ALTER SYSTEM SET fsync" in settings["fsync"]["hint"]
     assert settings["synchronous_commit"]["status"] == "warn" and "role careless" in settings["synchronous_commit"]["message"]
+
+
+def test_who_is_connected_and_from_where(run_module, database, role):
+    target = role("report user")
+    with postgres.connect(target, application_name="bi") as stranger:
+        stranger.run("SELECT 1")
+        limits = {"idle_session": {"warn": "0s"}, "application_connections_percent": {"warn": 0},
+                  "clients": {"fail": {"users": ["postgres"]}, "warn": {"addresses": ["10.0.0.0/8"], "databases": [database.database]}}}
+        answer = run_module("postgresql_check", login(database, limits=limits, name="the shop"))
+    seen = found(answer)
+    assert seen["idle_session"]["status"] == seen["application_connections"]["status"] == "warn"
+    audit = {finding["subject"]: finding for finding in answer["findings"] if finding["check"] == "database.clients"}
+    finding = audit["report user from 127.0.0.1 (bi)"]
+    assert finding["status"] == "fail" and finding["message"] == f"1 sessions in {database.database}: the user is not expected"
+    assert {finding["status"] for subject, finding in audit.items() if subject.startswith("postgres from")} == {"warn"}
+    assert answer["database"]["target"] == "the shop"
+    assert any(client["application"] == "bi" and client["state"] == "idle" for client in answer["database"]["metrics"]["clients"])
 
 
 def test_deadlocks_are_counted(run_module, database, session):
