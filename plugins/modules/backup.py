@@ -255,7 +255,7 @@ def run(request: Request) -> Outcome:
         max_age=None if request["max_age"] is None else parse_duration(request["max_age"], option="max_age"),
         min_free=parse_size(request["min_free"], option="min_free"), tags=tuple(request["tags"]),
         scratch=scratch_for(request, repository))
-    codecs = writing_codecs(request["recipients"], level=request["compression_level"], threads=request["jobs"])
+    codecs = writing_codecs(request["recipients"], level=request["compression_level"], threads=request.count("jobs"))
     engine = engines.kit_for(request["engine"]).engine(request, repository)
     creation = create_backup(repository, request["plan"], engine, codecs, policy, request.clock,
                              free_bytes=storage.free_bytes, check_mode=request.check_mode)

@@ -105,14 +105,15 @@ OPTIONS = own(
 def run(request: Request) -> Outcome:
     """Copy plan by plan; one that cannot be copied does not stop the others."""
     policies = retention_by_plan({plan: policy for plan, policy in request["plans"].items() if policy})
-    source, target = open_repository(request), second_repository(request)
+    source = open_repository(request)
+    target = second_repository(request, source)
     if target is None:
         raise InvalidOption("copy_repository is not given", hint="Name the second repository")
     findings, copies = [], []
     for plan in request["plans"]:
         try:
             done = copy_plan(source, target, plan, policies.get(plan), request.clock, at_least=request["at_least"],
-                             jobs=request["jobs"], check_mode=request.check_mode)
+                             jobs=request.count("jobs"), check_mode=request.check_mode)
             copies += done
             findings += judge_copies(plan, source.list(plan), target.list(plan), done, request.clock.now())
         except OpsError as error:

@@ -135,7 +135,8 @@ def run(request: Request) -> Outcome:
     """Plan and carry out retention, plan by plan."""
     policies = retention_by_plan(request["plans"])
     brake = Brake(request["max_deletions"], request["max_percent"], request["confirm"])
-    repository, second = open_repository(request), second_repository(request)
+    repository = open_repository(request)
+    second = second_repository(request, repository)
     eraser_for = cache(lambda engine: engines.kit_for(engine).eraser(request))
     findings, deleted, kept, troubles = [], [], [], []
     for plan, policy in policies.items():

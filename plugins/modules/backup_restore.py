@@ -151,7 +151,6 @@ summary:
   type: str
 """
 
-from functools import cache
 from pathlib import Path
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres, storage
@@ -159,7 +158,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engin
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, reading_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.verify import verify_backup
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption, NotFound
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Finding
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
@@ -195,8 +194,6 @@ OPTIONS = own(
 def run(request: Request) -> Outcome:
     """Choose the backup, look at the destination, restore."""
     deadline = Deadline(request.clock, parse_duration(request["timeout"], option="timeout"))
-    if request["jobs"] < 1:
-        raise InvalidOption(f"jobs: {request['jobs']} is no number of jobs", hint="Give 1 or more")
     repository = open_repository(request)
     backup = choose_for_restore(repository, plan=request["plan"], id=request["backup"], at_least=request["at_least"],
                                 accept_failed=request["accept_failed"])
@@ -216,8 +213,8 @@ def run(request: Request) -> Outcome:
     def check() -> Finding | None:
         if not request["verify"]:
             return None
-        reader_for = cache(lambda engine: engines.kit_for(engine).reader(request))
-        verified = verify_backup(backup, reader_for, codecs, request.clock, scratch=Path(request["scratch_dir"]), jobs=request["jobs"])
+        verified = verify_backup(backup, engines.readers(request), codecs, request.clock, scratch=Path(request["scratch_dir"]),
+                                 jobs=request.count("jobs"))
         if verified is None:
             raise NotFound(f"Backup {backup.id} was deleted meanwhile", hint="List the backups again")
         return verified.finding

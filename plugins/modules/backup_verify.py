@@ -149,7 +149,6 @@ summary:
   type: str
 """
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +206,11 @@ def run(request: Request) -> Outcome:
         planned = [_planned(backup, "", "would be verified") for backup in [*chosen, *whole]]
         planned += [_planned(group[0].backup, SAMPLE, f"{len(group)} of its files would be read again") for group in samples]
         return Outcome(changed=bool(planned), summary=f"{len(planned)} backups would be verified", values={"verifications": planned})
-    reader_for = cache(lambda engine: engines.kit_for(engine).reader(request))
+    reader_for = engines.readers(request)
     scratch = Path(request["scratch"] or repository.place.local or "/var/tmp")
     done = [one for backup in [*chosen, *whole]
-            if (one := verify_backup(backup, reader_for, codecs, request.clock, scratch=scratch, jobs=request["jobs"]))]
-    done += [one for group in samples if (one := verify_sample(group, request.clock, jobs=request["jobs"]))]
+            if (one := verify_backup(backup, reader_for, codecs, request.clock, scratch=scratch, jobs=request.count("jobs")))]
+    done += [one for group in samples if (one := verify_sample(group, request.clock, jobs=request.count("jobs")))]
     findings = [one.finding for one in done]
     values = {"verifications": [one.as_dict() for one in done], "coverage": []}
     if not request["id"]:

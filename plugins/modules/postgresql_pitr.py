@@ -62,28 +62,6 @@ options:
     description: Check heap and indexes of all databases.
     type: bool
     default: true
-  assertions:
-    description: Queries asked of the recovered database before it is handed over.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What it asserts, for the report.
-        type: str
-        required: true
-      sql:
-        description: One query. The search path is the usual one.
-        type: str
-        required: true
-      expected:
-        description: Value of the first column of the first row, compared as text; V(true) by default.
-        type: raw
-        default: true
-  assertion_timeout:
-    description: How long one assertion may take.
-    type: str
-    default: 60s
   identity_file:
     description: File with the private key of an encrypted backup.
     type: path
@@ -110,6 +88,7 @@ requirements:
 seealso:
   - module: evenkeel.ops.restore_drill
 extends_documentation_fragment:
+  - evenkeel.ops.assertions
   - evenkeel.ops.repository
   - evenkeel.ops.pgbackrest
   - evenkeel.ops.pg_basebackup
@@ -163,7 +142,8 @@ recovery:
     phases: {description: Name and seconds of each phase., type: list, elements: dict, returned: when recovered}
     started: {description: Whether the server was started for good., type: bool, returned: success}
 findings:
-  description: C(recovery.data), C(recovery.replay), C(recovery.amcheck), C(recovery.checksums), C(recovery.assertion).
+  description: C(recovery.data), C(recovery.replay), C(recovery.amcheck), C(recovery.checksums), C(recovery.assertion),
+    C(recovery.security), C(recovery.performance).
   returned: always
   type: list
   elements: dict
@@ -188,7 +168,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import O
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.point_in_time import check_empty, needs_confirmation, recover
-from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import DrillPolicy
+from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import ASSERTIONS, DrillPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.recovery_point import KINDS, RecoveryPoint
 
 OPTIONS = own(
@@ -202,18 +182,12 @@ OPTIONS = own(
     config_file={"type": "path"},
     confirm={"type": "bool", "default": False},
     amcheck={"type": "bool", "default": True},
-    assertions={"type": "list", "elements": "dict", "default": [], "options": {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "raw", "default": True},
-    }},
-    assertion_timeout={"type": "str", "default": "60s"},
     identity_file={"type": "path"},
     bin_dir={"type": "path"},
     scratch_dir={"type": "path", "default": "/var/tmp"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},
-) + storage.OPTIONS + engines.OPTIONS
+) + ASSERTIONS + storage.OPTIONS + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:

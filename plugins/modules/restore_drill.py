@@ -49,28 +49,6 @@ options:
     description: Whether heap and B-tree indexes of the restored database are checked by PostgreSQL's amcheck.
     type: bool
     default: true
-  assertions:
-    description: Queries that are asked of the restored database, read-only, each with the value that its first column has to give.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What is asserted.
-        type: str
-        required: true
-      sql:
-        description: One query. The search path is the usual one.
-        type: str
-        required: true
-      expected:
-        description: Value of the first column of the first row, compared as text; V(true) by default.
-        type: raw
-        default: true
-  assertion_timeout:
-    description: How long one assertion may take.
-    type: str
-    default: 60s
   identity_file:
     description: File with the private key of an encrypted backup, as age-keygen writes it, or an SSH private key.
     type: path
@@ -111,6 +89,7 @@ seealso:
   - module: evenkeel.ops.backup
   - module: evenkeel.ops.backup_verify
 extends_documentation_fragment:
+  - evenkeel.ops.assertions
   - evenkeel.ops.repository
   - evenkeel.ops.pgbackrest
   - evenkeel.ops.pg_basebackup
@@ -169,7 +148,8 @@ drill:
     recovery_point: {description: 'Of a physical backup, the point that was asked for, with its seed, and where recovery ended.',
                      type: dict, returned: when drilled}
 findings:
-  description: C(recovery.data), C(recovery.restore), C(recovery.amcheck), C(recovery.assertion), C(recovery.rto), C(recovery.rpo).
+  description: C(recovery.data), C(recovery.restore), C(recovery.amcheck), C(recovery.assertion), C(recovery.security),
+    C(recovery.performance), C(recovery.rto), C(recovery.rpo).
   returned: always
   type: list
   elements: dict
@@ -185,7 +165,6 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import stora
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly import engines
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.repositories import open_repository, reading_codecs
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
@@ -198,7 +177,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.drill import
     planned,
     run_drill,
 )
-from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import DrillPolicy
+from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import ASSERTIONS, DrillPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.scratch import sweep
 
 OPTIONS = own(
@@ -208,12 +187,6 @@ OPTIONS = own(
     rto={"type": "str"},
     rpo={"type": "str"},
     amcheck={"type": "bool", "default": True},
-    assertions={"type": "list", "elements": "dict", "default": [], "options": {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "raw", "default": True},
-    }},
-    assertion_timeout={"type": "str", "default": "60s"},
     identity_file={"type": "path"},
     bin_dir={"type": "path"},
     scratch_dir={"type": "path", "default": "/var/tmp"},
@@ -221,15 +194,13 @@ OPTIONS = own(
     seed={"type": "int"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},
-) + storage.OPTIONS + engines.OPTIONS
+) + ASSERTIONS + storage.OPTIONS + engines.OPTIONS
 
 
 def run(request: Request) -> Outcome:
     """Choose the backup, see whether a drill is due, carry it out."""
     policy = DrillPolicy.from_options(request.options)
     timeout = parse_duration(request["timeout"], option="timeout")
-    if request["jobs"] < 1:
-        raise InvalidOption(f"jobs: {request['jobs']} is no number of jobs", hint="Give 1 or more")
     repository = open_repository(request)
     backup = choose(repository, plan=request["plan"], id=request["backup"])
     earlier = last_passed([backup] if request["backup"] else repository.list(backup.plan))

@@ -8,11 +8,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 
 from tests.conftest import ROOT, missing
 from tests.integration.lab_fixtures import lab, own_lab
@@ -83,3 +86,22 @@ def playbook(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
             env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"})
 
     return run
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Callable[[], Any]]:
+    """Watch this process's progress; ``told()`` gives the first reading that says how much of how much, waited for."""
+    path = tmp_path / "progress"
+    progress.start({progress.VARIABLE: str(path)}, SystemClock())
+
+    def reading() -> Any:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            found = progress.read(path.read_bytes())
+            if found and found.done and found.total:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no progress was told: {path.read_bytes()!r}")
+
+    yield reading
+    progress.finish()

@@ -75,9 +75,10 @@ class Commands:
     def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: str | None = None,
         user: str | None = None, stdin: str | None = None, check: bool = True,
-        watch: Callable[[], None] | None = None,
+        watch: Callable[[], None] | None = None, follow: Callable[[str], bool] | None = None,
     ) -> Completed:
-        """Run to the end; ``watch`` is called about every half second meanwhile, and may raise to end it.
+        """Run to the end; ``watch`` is called about every half second meanwhile, and may raise to end it. ``follow`` gets each line
+        of stdout as it comes, in a thread; those that it says True of only told how far the program was and are not kept.
 
         :raises ToolMissing: when the program does not exist
         :raises TimedOut: after ``timeout`` seconds; the whole process group is ended
@@ -89,6 +90,12 @@ class Commands:
             # In a thread: a communicate() that timed out once does not go on writing (CPython, Popen._communicate).
             threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
             process.stdin = None
+        kept: list[str] = []
+        reader = None
+        if follow:
+            reader = threading.Thread(target=_sort, args=(process.stdout, follow, kept), daemon=True)
+            reader.start()
+            process.stdout = None
         try:
             while True:
                 left = timeout - (time.monotonic() - began)
@@ -106,7 +113,10 @@ class Commands:
         except BaseException:
             end_group(process)
             raise
-        completed = Completed(list(argv), process.returncode, stdout, stderr, time.monotonic() - began)
+        finally:
+            if reader:
+                reader.join(timeout=5)  # what a program left running in the background may hold the pipe open
+        completed = Completed(list(argv), process.returncode, "".join(kept) if follow else stdout, stderr, time.monotonic() - began)
         if check and completed.returncode != 0:
             raise failure(completed)
         return completed
@@ -179,6 +189,11 @@ def end_group(process: subprocess.Popen, *, grace: float = 5.0) -> None:
 def _feed(stream: IO[str], text: str) -> None:
     with contextlib.suppress(OSError), stream:  # the program may end without having read all
         stream.write(text)
+
+
+def _sort(stream: IO[str], follow: Callable[[str], bool], kept: list[str]) -> None:
+    with stream:
+        kept.extend(line for line in stream if not follow(line))
 
 
 def _group_of(user: str) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core import progress
 from ..core.errors import (
     AccessDenied,
     Busy,
@@ -74,6 +75,8 @@ _KINDS: dict[int, tuple[type[OpsError], str]] = {
 }
 _ERROR = re.compile(r"ERROR: \[(\d+)\]: (.*)")
 _PAGES = re.compile(r"invalid page checksums? found in file (\S.*?) at pages? ([\d, -]+)")
+# "backup file /srv/data/base/1/1255 (608KB, 2.60%)", of level DETAIL
+_FAR = re.compile(r"(?:backup|restore) file .* \([^()]*, (\d+(?:\.\d+)?)%\)")
 _LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?", re.ASCII)
 _STANZA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -131,8 +134,9 @@ class PgBackRest:
 
     def backup(self, kind: str, *, jobs: int, timeout: float) -> list[tuple[str, str]]:
         """Make a ``full``, ``diff`` or ``incr`` copy; gives the damaged pages of the source as (file, pages)."""
-        done = self._run("backup", [f"--type={kind}", f"--process-max={jobs}", "--start-fast", "--no-expire-auto"], timeout=timeout)
-        return [(match[1], match[2]) for match in _PAGES.finditer(f"{done.stdout}\n{done.stderr}")]
+        done = self._run("backup", [f"--type={kind}", f"--process-max={jobs}", "--start-fast", "--no-expire-auto"], timeout=timeout,
+                         follow=_tell if progress.watched() else None)
+        return [(match[1], match[2]) for match in _PAGES.finditer(done.stderr)]
 
     def verify(self, *, jobs: int, timeout: float) -> tuple[str, str]:
         """Read everything in the stanza: the report of ``verify --output=text --verbose``, and the log that names what is bad.
@@ -165,16 +169,25 @@ class PgBackRest:
         if not _LABEL.fullmatch(label):
             raise InvalidOption(f"{label!r} is no label of pgBackRest", hint="The manifest was altered")
         self._run("restore", [f"--set={label}", f"--pg1-path={target}", f"--process-max={jobs}",
-                              f"--tablespace-map-all={tablespaces_of(target)}"], timeout=timeout)
+                              f"--tablespace-map-all={tablespaces_of(target)}"], timeout=timeout,
+                  follow=_tell if progress.watched() else None)
 
-    def _run(self, command: str, options: Sequence[str], *, timeout: float) -> Any:
-        argv = [self.program, f"--config={self.config}", f"--stanza={self.stanza}", "--log-level-console=off",
+    def _run(self, command: str, options: Sequence[str], *, timeout: float, follow: Callable[[str], bool] | None = None) -> Any:
+        argv = [self.program, f"--config={self.config}", f"--stanza={self.stanza}", f"--log-level-console={'detail' if follow else 'off'}",
                 *([] if any(one.startswith("--log-level-stderr") for one in options) else ["--log-level-stderr=warn"]),
                 "--no-log-timestamp", command, *options]
         try:
-            return self._commands.run(argv, timeout=timeout, user=self.account, cwd="/")
+            return self._commands.run(argv, timeout=timeout, user=self.account, cwd="/", follow=follow)
         except CommandFailed as error:
             raise _in_our_words(error, command) from error
+
+
+def _tell(line: str) -> bool:
+    """Whether the line only says how far pgBackRest is; if so that is told."""
+    found = _FAR.search(line)
+    if found:
+        progress.reach_share(float(found[1]) / 100)
+    return bool(found)
 
 
 def _first_json(text: str) -> Any:

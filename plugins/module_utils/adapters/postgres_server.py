@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.clock import Clock
-from ..core.errors import CommandFailed, ToolMissing
+from ..core.errors import AccessDenied, CommandFailed, InvalidOption, ToolMissing
 from ..core.files import storage_errors, write_atomically
 from ..core.waiting import Deadline, wait_until
 from .command import Commands, end_group
@@ -101,6 +101,25 @@ def server_account() -> str | None:
         except KeyError:
             continue
     raise ToolMissing("PostgreSQL will not run as root and there is no user postgres or nobody", hint="Create the user postgres")
+
+
+def check_scratch_folder(commands: Commands, folder: str | os.PathLike[str], *, account: str | None, longest: int) -> None:
+    """See to it that a server of our own can live in a work folder below ``folder``. ``longest`` is how many bytes the path of
+    its socket's folder may have, ``account`` who runs it, None where this process does.
+
+    :raises InvalidOption: where it does not exist, or its path is too long for a socket
+    :raises AccessDenied: where the account cannot pass through
+    """
+    longest -= len("/evenkeel-drill-12345678/server")
+    if len(os.fsencode(folder)) > longest:
+        raise InvalidOption(f"scratch_dir: {os.fspath(folder)!r} is too long a path for a server's socket",
+                            hint=f"Choose a path of up to {longest} bytes")
+    if not os.path.isdir(folder):
+        raise InvalidOption(f"scratch_dir: there is no folder {os.fspath(folder)!r}", hint="Create it, or mount what holds it")
+    if account and commands.run(["test", "-x", str(folder)], timeout=10, user=account, cwd="/", check=False).returncode:
+        raise AccessDenied(f"scratch_dir: the user {account}, whom the scratch server runs as, cannot pass through {folder}",
+                           hint=f"Choose another scratch_dir, or open the way to it (chmod o+x on each folder of {folder})",
+                           evidence={"account": account, "path": str(folder)})
 
 
 class PostgresServer:

@@ -8,10 +8,11 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import AccessDenied, Busy, CommandFailed, Damaged, InvalidOption, NotFound, OpsError, StorageFailed, Unreachable
 from ..core.options import OptionGroup
@@ -142,9 +143,9 @@ class Restic:
 
     def backup(self, paths: Sequence[str], exclude: Sequence[str], tags: Sequence[str], *, timeout: float) -> Snapshot:
         """A snapshot of absolute paths."""
-        argv = ["backup", "--json", "--quiet", *(f"--tag={tag}" for tag in tags), *(f"--exclude={pattern}" for pattern in exclude),
-                "--", *paths]
-        done = self._run(argv, timeout=timeout, accept=(0, _INCOMPLETE))
+        argv = ["backup", "--json", *([] if progress.watched() else ["--quiet"]), *(f"--tag={tag}" for tag in tags),
+                *(f"--exclude={pattern}" for pattern in exclude), "--", *paths]
+        done = self._run(argv, timeout=timeout, accept=(0, _INCOMPLETE), follow=_tell if progress.watched() else None)
         summary = [one for one in _lines(done.stdout) if one.get("message_type") == "summary"]
         if not summary:
             raise CommandFailed("restic backup told no summary", evidence={"stderr": done.stderr[-2000:]},
@@ -177,10 +178,11 @@ class Restic:
         """Delete a snapshot, and the data that no other needs; one that is gone is no error."""
         self._run(["forget", "--prune", id], timeout=timeout)
 
-    def _run(self, arguments: Sequence[str], *, timeout: float, accept: Sequence[int] = (0,)) -> Completed:
+    def _run(self, arguments: Sequence[str], *, timeout: float, accept: Sequence[int] = (0,),
+             follow: Callable[[str], bool] | None = None) -> Completed:
         end = self._clock.monotonic() + min(timeout, self.target.lock_timeout)
         while True:
-            done = self._call(arguments, timeout)
+            done = self._call(arguments, timeout, follow)
             if done.returncode in accept:
                 return done
             if "already locked" not in done.stderr:
@@ -195,13 +197,14 @@ class Restic:
                            evidence={"stderr": done.stderr[-1000:]})
             self._clock.sleep(min(2.0, max(0.1, end - self._clock.monotonic())))
 
-    def _call(self, arguments: Sequence[str], timeout: float) -> Completed:
+    def _call(self, arguments: Sequence[str], timeout: float, follow: Callable[[str], bool] | None = None) -> Completed:
         target = self.target
         argv = [self._program, f"--repo={target.repository}", f"--password-file={target.password_file}"]
         argv += [f"--cacert={target.ca_cert}"] if target.ca_cert else []
         argv += [f"--cache-dir={target.cache}"] if target.cache else []
         environment = {"AWS_SHARED_CREDENTIALS_FILE": target.credentials_file} if target.credentials_file else {}
-        return self._commands.run([*argv, *arguments], env=environment, timeout=timeout, check=False)
+        environment |= {"RESTIC_PROGRESS_FPS": "2"} if follow else {}
+        return self._commands.run([*argv, *arguments], env=environment, timeout=timeout, check=False, follow=follow)
 
     def _clear_dead_locks(self, timeout: float) -> bool:
         """Have restic remove locks, but only where every one is of a process of this host that is gone; whether it did.
@@ -227,6 +230,15 @@ def _lives(pid: int) -> bool:
         return False
     except OSError:
         return True
+    return True
+
+
+def _tell(line: str) -> bool:
+    """Whether the line only says how far restic is; if so that is told."""
+    if not line.startswith('{"message_type":"status"'):
+        return False
+    status = json.loads(line)
+    progress.reach_share(float(status.get("percent_done") or 0), status.get("total_bytes"))
     return True
 
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.clock import Clock
-from ..core.errors import AccessDenied, CommandFailed, Damaged, InvalidOption, OpsError, ToolMissing
+from ..core.errors import CommandFailed, Damaged, OpsError, ToolMissing
 from ..core.files import storage_errors
 from ..core.waiting import Deadline
 from .command import Commands
 from .postgres import PostgresSession, PostgresTarget, connect
-from .postgres_server import Installation, PostgresServer, installation_for, server_account
+from .postgres_server import Installation, PostgresServer, check_scratch_folder, installation_for, server_account
 
 PORT = 54399  # in the socket's name only: nothing listens on the network
 # sun_path holds 107 bytes and a NUL (unix(7)).
@@ -68,21 +68,8 @@ class ScratchCluster:
         return {"postgres": ".".join(map(str, self.installation.version))}
 
     def check_folder(self, folder: str | os.PathLike[str]) -> None:
-        """See to it that a server can live below ``folder``.
-
-        :raises InvalidOption: where it does not exist, or its path is too long for a socket
-        :raises AccessDenied: where the account that the server runs as cannot pass through
-        """
-        longest = _LONGEST_FOLDER - len("/evenkeel-drill-12345678/server")
-        if len(os.fsencode(folder)) > longest:
-            raise InvalidOption(f"scratch_dir: {os.fspath(folder)!r} is too long a path for a server's socket",
-                                hint=f"Choose a path of up to {longest} bytes")
-        if not os.path.isdir(folder):
-            raise InvalidOption(f"scratch_dir: there is no folder {os.fspath(folder)!r}", hint="Create it, or mount what holds it")
-        if self.account and self._commands.run(["test", "-x", str(folder)], timeout=10, user=self.account, cwd="/", check=False).returncode:
-            raise AccessDenied(f"scratch_dir: the user {self.account}, whom the scratch server runs as, cannot pass through {folder}",
-                               hint=f"Choose another scratch_dir, or open the way to it (chmod o+x on each folder of {folder})",
-                               evidence={"account": self.account, "path": str(folder)})
+        """As `postgres_server.check_scratch_folder`."""
+        check_scratch_folder(self._commands, folder, account=self.account, longest=_LONGEST_FOLDER)
 
     def make_folder(self, folder: Path) -> Path:
         """A folder of the account that nobody else can enter; one that is there already becomes so.

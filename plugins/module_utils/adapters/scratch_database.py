@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock
-from ..core.errors import AccessDenied, InvalidOption, OpsError
+from ..core.errors import OpsError
 from ..core.waiting import Deadline
 from .command import Commands
 from .pg_restore import Restored, create_database, restore_into
 from .postgres import PostgresSession, PostgresTarget, connect
-from .postgres_server import Installation, PostgresServer, installation_for, server_account
+from .postgres_server import Installation, PostgresServer, check_scratch_folder, installation_for, server_account
 
 DATABASE = "drill"
 # sun_path holds 107 bytes and a NUL (unix(7)); the server's socket is called .s.PGSQL.5432.
@@ -62,21 +62,8 @@ class ScratchDatabase:
                 "pg_restore": ".".join(map(str, self.client.version))}
 
     def check_folder(self, folder: str | os.PathLike[str]) -> None:
-        """See to it that a server can live below ``folder``.
-
-        :raises InvalidOption: where it does not exist, or its path is too long for a socket
-        :raises AccessDenied: where the account that the server runs as cannot pass through
-        """
-        if len(os.fsencode(folder)) + len("/evenkeel-drill-12345678/server") > _LONGEST_FOLDER:
-            raise InvalidOption(f"scratch_dir: {os.fspath(folder)!r} is too long a path for a server's socket",
-                                hint=f"Choose a path of up to {_LONGEST_FOLDER - 31} bytes")
-        if not os.path.isdir(folder):
-            raise InvalidOption(f"scratch_dir: there is no folder {os.fspath(folder)!r}", hint="Create it, or mount what holds it")
-        account = server_account()
-        if account and self._commands.run(["test", "-x", str(folder)], timeout=10, user=account, cwd="/", check=False).returncode:
-            raise AccessDenied(f"scratch_dir: the user {account}, whom the scratch server runs as, cannot pass through {folder}",
-                               hint=f"Choose another scratch_dir, or open the way to it (chmod o+x on each folder of {folder})",
-                               evidence={"account": account, "path": str(folder)})
+        """As `postgres_server.check_scratch_folder`."""
+        check_scratch_folder(self._commands, folder, account=server_account(), longest=_LONGEST_FOLDER)
 
     def initialize(self, folder: Path, deadline: Deadline, *, watch: Callable[[], None] | None = None) -> None:
         """initdb, where that was not done yet; ``watch`` is called meanwhile and may raise to end it.

@@ -49,7 +49,7 @@ class ArchiveKit:
         tar = Tar(commands)
         return lambda folder: FilesDrill(
             backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target), folder,
-            jobs=request["jobs"], deadline=deadline)
+            jobs=request.count("jobs"), deadline=deadline)
 
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Unpacked into a folder, and compared as in a drill."""
@@ -60,7 +60,7 @@ class ArchiveKit:
         return Restoration(
             FolderDestination(request["path"], repository.root, request.clock, storage.free_bytes),
             lambda folder: FilesDrill(backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target),
-                                      folder, jobs=request["jobs"], deadline=deadline))
+                                      folder, jobs=request.count("jobs"), deadline=deadline))
 
     def eraser(self, request: Request) -> None:
         """Everything lies in our repository."""

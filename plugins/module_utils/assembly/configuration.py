@@ -61,4 +61,4 @@ class ConfigurationKit(ArchiveKit):
         reader = ConfigurationReader(tar, timeout=max(1.0, deadline.left))
         return lambda folder: ConfigurationDrill(
             backup, codecs, tar, lambda feed, target: compare_with_tar(commands, tar.program, feed, target), folder,
-            jobs=request["jobs"], deadline=deadline, reader=reader)
+            jobs=request.count("jobs"), deadline=deadline, reader=reader)

@@ -9,6 +9,7 @@ add one, write that file and a function in `KITS` that loads it; the modules kno
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -134,6 +135,14 @@ def kit_for(engine: str) -> Kit:
         raise NotFound(f"There is no engine {engine!r}",
                        hint=f"Known are {', '.join(sorted(KITS))}; a newer version of evenkeel.ops may have it")
     return KITS[engine]()
+
+
+def readers(request: Request) -> Callable[[str], Reader]:
+    """The reader of each engine by its name, made once.
+
+    :raises NotFound: from it, as `kit_for`
+    """
+    return cache(lambda engine: kit_for(engine).reader(request))
 
 
 def restoring_kit_for(engine: str) -> RestoringKit:

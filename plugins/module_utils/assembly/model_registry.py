@@ -47,7 +47,7 @@ class ModelRegistryKit:
 
         def subject(folder: Path) -> Subject:
             scratch = Server(lambda: Mlflow(server.start(folder / "mlflow", deadline)), server.stop)
-            return ModelRegistryDrill(backup, codecs, scratch, folder, jobs=request["jobs"], deadline=deadline)
+            return ModelRegistryDrill(backup, codecs, scratch, folder, jobs=request.count("jobs"), deadline=deadline)
 
         return subject
 
@@ -57,7 +57,7 @@ class ModelRegistryKit:
         reached = Server(lambda: registry, lambda: None)
         return Restoration(
             ServiceDestination(MlflowTarget(registry), models_of(backup), Path(request["scratch_dir"])),
-            lambda folder: ModelRegistryDrill(backup, codecs, reached, folder, jobs=request["jobs"], deadline=deadline))
+            lambda folder: ModelRegistryDrill(backup, codecs, reached, folder, jobs=request.count("jobs"), deadline=deadline))
 
     def eraser(self, request: Request) -> None:
         """Everything lies in our repository."""

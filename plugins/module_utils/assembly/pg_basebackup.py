@@ -37,7 +37,8 @@ class PgBasebackupKit:
         given = request["pg_basebackup"]
         target = postgres.PostgresTarget.from_options(request.options)
         policy = BaseBackupPolicy(
-            kind=given["type"], level=given["level"], jobs=request["jobs"], timeout=parse_duration(request["timeout"], option="timeout"),
+            kind=given["type"], level=given["level"], jobs=request.count("jobs"),
+            timeout=parse_duration(request["timeout"], option="timeout"),
             full_every=None if given["full_every"] is None else parse_duration(given["full_every"], option="pg_basebackup.full_every"))
         programs = BaseBackupPrograms(Commands(), _folders(request))
         cluster = Cluster(lambda: postgres.connect(target, statement_timeout=60), target.client_environment,
@@ -58,7 +59,7 @@ class PgBasebackupKit:
         wal_dir, source = request["pg_basebackup"]["wal_dir"], backup.manifest.source
         point, chosen = chosen_point(request, lambda: _segments(wal_dir), source["lsn_stop"], source["segment_bytes"])
         copy = self.physical(request, backup, codecs, cluster)
-        return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request["jobs"],
+        return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request.count("jobs"),
                                             deadline=deadline)
 
     def physical(self, request: Request, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> Copy:

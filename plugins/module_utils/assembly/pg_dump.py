@@ -33,7 +33,7 @@ class PgDumpKit:
         """One database, in parallel."""
         target = postgres.PostgresTarget.from_options(request.options)
         policy = DumpPolicy(
-            jobs=request["jobs"], compression=request["compression"], level=request["compression_level"],
+            jobs=request.count("jobs"), compression=request["compression"], level=request["compression_level"],
             fingerprint=request["fingerprint"], lock_timeout=parse_duration(request["lock_timeout"], option="lock_timeout"),
             timeout=parse_duration(request["timeout"], option="timeout"))
         database = Database(lambda: postgres.connect(target, statement_timeout=policy.timeout), target.client_environment,
@@ -42,7 +42,7 @@ class PgDumpKit:
 
     def reader(self, request: Request) -> Reader:
         """pg_restore reads it."""
-        return DumpReader(_programs(request), jobs=request["jobs"], timeout=parse_duration(request["timeout"], option="timeout"))
+        return DumpReader(_programs(request), jobs=request.count("jobs"), timeout=parse_duration(request["timeout"], option="timeout"))
 
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
@@ -51,7 +51,7 @@ class PgDumpKit:
         database = ScratchDatabase(Commands(), request.clock, major=source_major, archive_major=archive_major,
                                    folders=_folders(request))
         database.check_folder(request["scratch_dir"])
-        return lambda folder: DatabaseDrill(backup, codecs, database, policy, folder, jobs=request["jobs"], deadline=deadline)
+        return lambda folder: DatabaseDrill(backup, codecs, database, policy, folder, jobs=request.count("jobs"), deadline=deadline)
 
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Into a server that is there, and compared as in a drill."""
@@ -64,7 +64,7 @@ class PgDumpKit:
                                 size=backup.manifest.source_bytes)
         return Restoration(
             DatabaseDestination(target, Path(request["scratch_dir"]), deadline),
-            lambda folder: DatabaseDrill(backup, codecs, target, DrillPolicy(amcheck=False), folder, jobs=request["jobs"],
+            lambda folder: DatabaseDrill(backup, codecs, target, DrillPolicy(amcheck=False), folder, jobs=request.count("jobs"),
                                          deadline=deadline))
 
     def eraser(self, request: Request) -> None:

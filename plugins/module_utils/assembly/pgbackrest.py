@@ -38,7 +38,7 @@ class PgBackRestKit:
         given = request["pgbackrest"]
         target = postgres.PostgresTarget.from_options(request.options)
         policy = PgBackRestPolicy(
-            kind=given["type"], jobs=request["jobs"], timeout=parse_duration(request["timeout"], option="timeout"),
+            kind=given["type"], jobs=request.count("jobs"), timeout=parse_duration(request["timeout"], option="timeout"),
             full_every=None if given["full_every"] is None else parse_duration(given["full_every"], option="pgbackrest.full_every"),
             archive_age=parse_duration(given["archive_age"], option="pgbackrest.archive_age"))
         return PgBackRestEngine(
@@ -47,7 +47,7 @@ class PgBackRestKit:
 
     def reader(self, request: Request) -> Reader:
         """pgBackRest reads its repository."""
-        return PgBackRestReader(lambda native: _programs_of(request, native), jobs=request["jobs"],
+        return PgBackRestReader(lambda native: _programs_of(request, native), jobs=request.count("jobs"),
                                 timeout=parse_duration(request["timeout"], option="timeout"))
 
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
@@ -59,12 +59,12 @@ class PgBackRestKit:
         point, chosen = chosen_point(
             request, lambda: _programs_of(request, native).segments(timeout=max(1.0, deadline.left)).get(native["archive"], []),
             native["lsn_stop"], backup.manifest.source["segment_bytes"])
-        return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request["jobs"],
+        return lambda folder: PhysicalDrill(backup, copy, cluster, policy, folder, point=point, chosen=chosen, jobs=request.count("jobs"),
                                             deadline=deadline)
 
     def physical(self, request: Request, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> Copy:
         """On its way into a data directory."""
-        return PgBackRestCopy(backup, _programs_of(request, backup.manifest.native or {}), cluster.make_folder, jobs=request["jobs"])
+        return PgBackRestCopy(backup, _programs_of(request, backup.manifest.native or {}), cluster.make_folder, jobs=request.count("jobs"))
 
     def eraser(self, request: Request) -> Callable[[Backup], None]:
         """pgBackRest deletes the copy and the log that nothing needs any more; one that is gone already is none of its."""

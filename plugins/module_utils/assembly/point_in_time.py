@@ -65,5 +65,5 @@ def recovery_into(data: Path, request: Request, backup: Backup, codecs: Codecs, 
         stack.enter_context(claimed(data, remove_remains=request["confirm"]))
         parts = stack.enter_context(scratch_folder(data.parent))
         room = stack.enter_context(scratch_folder(Path(request["scratch_dir"])))
-        yield PhysicalDrill(backup, copy, cluster, policy, room, point=point, jobs=request["jobs"], deadline=deadline,
+        yield PhysicalDrill(backup, copy, cluster, policy, room, point=point, jobs=request.count("jobs"), deadline=deadline,
                             target=Target(data, parts / "fetched", DURABLE))

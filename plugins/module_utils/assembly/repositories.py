@@ -45,16 +45,16 @@ def repository_at(where: str, s3: Mapping[str, Any] | None, system: str, environ
     return Repository(storage.checked_repository(where, require_mount=require_mount), system, environment)
 
 
-def second_repository(request: Request) -> Repository | None:
+def second_repository(request: Request, first: Repository) -> Repository | None:
     """For the options of `adapters.storage.SECOND`; None where there is none.
 
-    :raises InvalidOption: as `open_repository`, and where it is the first one
+    :raises InvalidOption: as `open_repository`, and where it is ``first``
     """
     where = request["copy_repository"]
     if not where:
         return None
     second = repository_at(where, request["copy_s3"], request["system"], request["environment"], request.clock)
-    if second.place == open_repository(request).place:
+    if second.place == first.place:
         raise InvalidOption(f"copy_repository: {where} is the repository itself", hint="Name another place, in another region")
     return second
 

@@ -39,7 +39,7 @@ class ResticKit:
         files = ArchivePolicy(tuple(request["paths"]), tuple(request["exclude"]))  # the same paths make sense
         target = ResticTarget.from_options(request["restic"])
         policy = ResticPolicy(
-            files.paths, files.exclude, list=request["fingerprint"], initialize=request["restic"]["initialize"], jobs=request["jobs"],
+            files.paths, files.exclude, list=request["fingerprint"], initialize=request["restic"]["initialize"], jobs=request.count("jobs"),
             tags=(f"plan={repository.system}/{repository.environment}/{request['plan']}",), timeout=_timeout(request))
         without = [os.fspath(repository.root), *([os.path.realpath(target.repository)] if target.is_local else [])]
         return ResticEngine(_open(request, target), policy, request.clock, lambda: repository.list(request["plan"]), without)
@@ -52,7 +52,7 @@ class ResticKit:
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Restored into a folder, and compared."""
         restic = _of(request, backup)
-        return lambda folder: SnapshotDrill(backup, codecs, restic, folder, jobs=request["jobs"], deadline=deadline)
+        return lambda folder: SnapshotDrill(backup, codecs, restic, folder, jobs=request.count("jobs"), deadline=deadline)
 
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Restored into a folder, and compared as in a drill."""
@@ -61,7 +61,7 @@ class ResticKit:
         restic = _of(request, backup)
         return Restoration(
             FolderDestination(request["path"], Path(repository.root), request.clock, storage.free_bytes),
-            lambda folder: SnapshotDrill(backup, codecs, restic, folder, jobs=request["jobs"], deadline=deadline))
+            lambda folder: SnapshotDrill(backup, codecs, restic, folder, jobs=request.count("jobs"), deadline=deadline))
 
     def eraser(self, request: Request) -> Callable[[Backup], None]:
         """The snapshot is forgotten, and data that no other needs is deleted."""

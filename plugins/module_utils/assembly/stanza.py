@@ -21,7 +21,7 @@ def settings_for(request: Request, facts: dict[str, str]) -> Settings:
     """
     own = {"pg1-path": facts["data_directory"], "pg1-port": facts["port"], "pg1-socket-path": facts["socket"],
            "pg1-user": facts["superuser"]}
-    shared = {"repo1-path": request["repo_path"], "compress-type": request["compress_type"], "process-max": str(request["jobs"]),
+    shared = {"repo1-path": request["repo_path"], "compress-type": request["compress_type"], "process-max": str(request.count("jobs")),
               "start-fast": "y", "log-path": request["log_path"], "lock-path": request["lock_path"],
               # Copies are deleted one by one, by the retention of backups.prune.
               "repo1-retention-full": "9999999", "expire-auto": "n"}

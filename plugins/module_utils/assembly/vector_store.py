@@ -62,14 +62,14 @@ class VectorStoreKit:
 
     def reader(self, request: Request) -> Reader:
         """pg_restore reads the dump of a database; objects are read here."""
-        return VectorStoreReader(DumpReader(_programs(request), jobs=request["jobs"],
+        return VectorStoreReader(DumpReader(_programs(request), jobs=request.count("jobs"),
                                             timeout=parse_duration(request["timeout"], option="timeout")))
 
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Into a server of its own."""
         given = request["vector_store"]
-        vectors, jobs = VectorPolicy.from_options(given), request["jobs"]
+        vectors, jobs = VectorPolicy.from_options(given), request.count("jobs")
         if _driver(backup) == PGVECTOR:
             source_major, archive_major = _majors(backup)
             database = ScratchDatabase(Commands(), request.clock, major=source_major, archive_major=archive_major,
@@ -89,7 +89,7 @@ class VectorStoreKit:
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Into a server that is there, and compared as in a drill."""
         given = request["vector_store"]
-        vectors, jobs = VectorPolicy.from_options(given), request["jobs"]
+        vectors, jobs = VectorPolicy.from_options(given), request.count("jobs")
         if _driver(backup) == PGVECTOR:
             if not request["target_database"]:
                 raise InvalidOption(f"Backup {backup.id} is of a database, and no target_database was named",
@@ -114,7 +114,8 @@ class VectorStoreKit:
 def _pgvector(request: Request, policy: StorePolicy) -> Engine:
     target = postgres.PostgresTarget.from_options(request.options)
     dumping = DumpPolicy(
-        jobs=request["jobs"], compression=request["compression"], level=request["compression_level"], fingerprint=request["fingerprint"],
+        jobs=request.count("jobs"), compression=request["compression"], level=request["compression_level"],
+        fingerprint=request["fingerprint"],
         lock_timeout=parse_duration(request["lock_timeout"], option="lock_timeout"),
         timeout=parse_duration(request["timeout"], option="timeout"))
     database = Database(lambda: postgres.connect(target, statement_timeout=dumping.timeout), target.client_environment,

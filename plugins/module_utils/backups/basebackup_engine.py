@@ -12,13 +12,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any, Protocol
 
+from ..core import progress
 from ..core.clock import Clock, format_instant
 from ..core.errors import Damaged, InvalidOption, NotFound
 from ..core.files import private_folder, storage_errors
@@ -28,6 +29,7 @@ from .manifest import StoredFile
 from .payload import Codecs, HashingReader, for_each, load, store
 from .pgbackrest_engine import PhysicalSession, cluster_bytes, describe_cluster
 from .repository import Backup, Repository
+from .server_progress import CopyProgress
 
 MANIFEST = "backup_manifest"
 WAL = "pg_wal.tar"  # which the server never compresses
@@ -68,8 +70,6 @@ class BaseBackupPolicy:
     timeout: float = 4 * 3600
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise InvalidOption(f"jobs: {self.jobs} is no number of jobs", hint="Give 1 or more")
         if not -7 <= self.level <= 22:
             raise InvalidOption(f"pg_basebackup.level: {self.level} is no level of zstd", hint="Give -7 to 22")
 
@@ -145,8 +145,10 @@ class BaseBackupEngine:
         try:
             with ExitStack() as stack:
                 follower = stack.enter_context(_Follower(folder)) if direct else None
+                far = stack.enter_context(closing(CopyProgress(self._cluster.open_session)))
                 done = client.copy(folder, environment=environment, level=self._policy.level if by_server else None,
-                                   workers=self._policy.jobs, parent=manifest, timeout=self._policy.timeout, sync=direct)
+                                   workers=self._policy.jobs, parent=manifest, timeout=self._policy.timeout, sync=direct,
+                                   watch=far.look if progress.watched() else None)
                 seen = follower.finish() if follower and done else {}
         except NotFound:
             if parent is None:

@@ -17,12 +17,12 @@ from ..core.clock import Clock
 from ..core.errors import InvalidOption
 from ..core.files import storage_errors
 from ..core.finding import Finding, Status
-from .dump_progress import DumpProgress
 from .engine import Product, Source
 from .fingerprint import Session, read_sequences, take_fingerprint
 from .manifest import StoredFile
 from .payload import Codecs, HashingReader, for_each, materialize, store
 from .repository import Backup
+from .server_progress import DumpProgress
 
 COMPRESSIONS = ("auto", "zstd", "lz4", "gzip", "none")
 FINGERPRINTS = ("full", "sampled", "off")
@@ -68,8 +68,6 @@ class DumpPolicy:
     timeout: float = 4 * 3600
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise InvalidOption(f"jobs: {self.jobs} is no number of jobs", hint="Give 1 or more")
         if self.compression not in COMPRESSIONS:
             raise InvalidOption(f"compression: {self.compression!r} is unknown", hint=f"Known are {', '.join(COMPRESSIONS)}")
         if self.fingerprint not in FINGERPRINTS:

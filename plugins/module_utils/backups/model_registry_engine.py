@@ -14,9 +14,10 @@ from typing import Any
 from ..core.clock import Clock
 from ..core.errors import Damaged
 from ..core.finding import Finding, Status
+from .documents import load_document, load_plain
 from .engine import Product, Source
 from .model_registry import FORMAT, Hashing, Registry, fingerprint_of, read_files, read_records
-from .payload import Codecs, load, store
+from .payload import Codecs, store
 from .repository import Backup
 
 NAME = "model_registry"
@@ -89,30 +90,10 @@ def read_document(backup: Backup, codecs: Codecs) -> dict[str, Any]:
 
     :raises Damaged: when it is not what was written
     """
-    into = io.BytesIO()
-    load_plain(backup, DOCUMENT, into, codecs)
-    try:
-        records = json.loads(into.getvalue())
-        if records["format"] != FORMAT:
-            raise Damaged(f"The backup has format {records['format']!r}, this version reads {FORMAT}",
-                          hint="Use the version of evenkeel.ops that wrote it")
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{DOCUMENT} cannot be read: {error!r}", hint="Restore from another backup") from error
+    records = load_document(backup, DOCUMENT, codecs, format=FORMAT)
     if fingerprint_of(records) != (backup.manifest.fingerprint or {}).get("registry"):
         raise Damaged(f"{DOCUMENT} is not what the fingerprint in the manifest is of", hint="Restore from another backup")
     return records
-
-
-def load_plain(backup: Backup, path: str, writer: Any, codecs: Codecs) -> None:
-    """`payload.load` of the file that had this path before it was coded.
-
-    :raises Damaged: where there is none
-    """
-    for file in backup.manifest.files:
-        if file.plain_path == path:
-            load(backup, file, writer, codecs)
-            return
-    raise Damaged(f"The backup has no file {path}", hint="Restore from another backup")
 
 
 class ModelRegistryReader:

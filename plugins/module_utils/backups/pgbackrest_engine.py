@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import Damaged, InvalidOption, NotFound
 from .engine import Product, Source
@@ -74,8 +75,6 @@ class PgBackRestPolicy:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InvalidOption(f"pgbackrest.type: {self.kind!r} is unknown", hint=f"Known are {', '.join(KINDS)}")
-        if self.jobs < 1:
-            raise InvalidOption(f"jobs: {self.jobs} is no number of jobs", hint="Give 1 or more")
 
 
 def kind_due(known: Sequence[Backup], labels: Sequence[Mapping[str, Any]], policy: PgBackRestPolicy, now: datetime) -> str:
@@ -134,6 +133,7 @@ class PgBackRestEngine:
         known = [backup for backup in self._known() if backup.engine == self.name]
         kind = kind_due(known, before["backup"], self._policy, self._clock.now())
         began = self._clock.monotonic()
+        progress.begin(f"{kind} copy of {self._programs.stanza}", size)
         pages = self._programs.backup(kind, jobs=self._policy.jobs, timeout=self._policy.timeout)
         seconds = self._clock.monotonic() - began
         after = self._programs.info()

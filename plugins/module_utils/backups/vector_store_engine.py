@@ -18,10 +18,11 @@ from typing import Any, Protocol
 from ..core.clock import Clock
 from ..core.errors import Damaged, InvalidOption, NotFound, Refused
 from ..core.finding import Finding, Status
+from .documents import load_document, load_plain
 from .dump_engine import DumpEngine
 from .engine import Product, Reader, Source
 from .fingerprint import Session, take_fingerprint
-from .payload import Codecs, load, store
+from .payload import Codecs, store
 from .repository import Backup
 from .vector_columns import begin_on, read_collections, require_vectors
 from .vector_tally import Tally
@@ -220,13 +221,8 @@ def read_index(backup: Backup, codecs: Codecs) -> tuple[list[dict[str, Any]], li
 
     :raises Damaged: when it is not what was written
     """
-    into = io.BytesIO()
-    _load(backup, _INDEX, into, codecs)
+    data = load_document(backup, _INDEX, codecs, format=FORMAT)
     try:
-        data = json.loads(into.getvalue())
-        if data["format"] != FORMAT:
-            raise Damaged(f"The backup has format {data['format']!r}, this version reads {FORMAT}",
-                          hint="Use the version of evenkeel.ops that wrote it")
         definitions = [dict(entry["definition"]) for entry in data["collections"]]
         parts = [Part(str(entry["definition"]["class"]), part["tenant"], str(part["path"]))
                  for entry in data["collections"] for part in entry["parts"]]
@@ -241,16 +237,8 @@ def read_objects(backup: Backup, part: Part, codecs: Codecs, take: Callable[[dic
     :raises Damaged, AccessDenied, StorageFailed: as `payload.load`
     """
     lines = _LineWriter(take)
-    _load(backup, part.path, lines, codecs)
+    load_plain(backup, part.path, lines, codecs)
     lines.end()
-
-
-def _load(backup: Backup, path: str, writer: Any, codecs: Codecs) -> None:
-    for file in backup.manifest.files:
-        if file.plain_path == path:
-            load(backup, file, writer, codecs)
-            return
-    raise Damaged(f"The backup has no file {path}", hint="Restore from another backup")
 
 
 class VectorStoreReader:

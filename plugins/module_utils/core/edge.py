@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from . import progress
 from .clock import Clock, SystemClock
-from .errors import Interrupted, OpsError
+from .errors import Interrupted, InvalidOption, OpsError
 from .options import OptionGroup
 from .outcome import Outcome
 
@@ -31,6 +31,15 @@ class Request:
     clock: Clock = field(default_factory=SystemClock)
 
     def __getitem__(self, name: str) -> Any:
+        return self.options[name]
+
+    def count(self, name: str) -> int:
+        """An option that is a number of things.
+
+        :raises InvalidOption: below 1
+        """
+        if self.options[name] < 1:
+            raise InvalidOption(f"{name}: {self.options[name]} is no number of {name}", hint="Give 1 or more")
         return self.options[name]
 
 

@@ -90,6 +90,12 @@ class _Progress:
         with self._lock:
             self._done = max(done, self._done)
 
+    def reach_share(self, share: float, total: int | None) -> None:
+        with self._lock:
+            self._total = total or self._total
+            if self._total:
+                self._reached, self._done = True, max(int(share * self._total), self._done)
+
     def close(self) -> None:
         self._over.set()
         self._thread.join()
@@ -135,6 +141,14 @@ def reach(done: int) -> None:
     """So many bytes are done in all."""
     if _progress is not None:
         _progress.reach(done)
+
+
+def reach_share(share: float, total: int | None = None) -> None:
+    """So much of the whole is done, from 0 to 1; `add` counts no more. ``total`` is the whole in bytes where that is known only now;
+    nothing is told where it never is.
+    """
+    if _progress is not None:
+        _progress.reach_share(share, total)
 
 
 def start(environment: MutableMapping[str, str], clock: Clock) -> None:

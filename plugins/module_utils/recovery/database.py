@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -14,16 +15,14 @@ from ..backups.fingerprint import take_fingerprint
 from ..backups.payload import Codecs, materialize
 from ..backups.repository import Backup
 from ..backups.sessions import Session
-from ..core.errors import Damaged, Interrupted, InvalidOption, OpsError
+from ..core.errors import Damaged, Interrupted, InvalidOption
 from ..core.finding import Finding
 from ..core.waiting import Deadline
 from .amcheck import check_relations
 from .differences import compare_fingerprints
-from .judge import Comparison, judge_amcheck, judge_assertion, judge_data, judge_restore
-from .policy import Assertion, DrillPolicy
-
-# What the operator's queries see: a plain session of theirs, that cannot write.
-_FIND_TABLES = '"$user", public'
+from .judge import Comparison, judge_amcheck, judge_data, judge_restore
+from .policy import DrillPolicy
+from .questions import ask, read_largest_table
 
 
 def source_of(backup: Backup) -> tuple[int, int]:
@@ -109,14 +108,7 @@ class DatabaseDrill:
 
     def first_query(self) -> None:
         """A new session reads a row of the largest table."""
-        session = self._session()
-        try:
-            [largest] = session.fetch("""
-                SELECT n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE c.relkind = 'r' ORDER BY n.nspname IN ('pg_catalog', 'information_schema'), c.relpages DESC LIMIT 1""")
-            session.fetch("SELECT 1 FROM {table} LIMIT 1", names={"table": (largest["schema"], largest["name"])})
-        finally:
-            session.close()
+        read_largest_table(self._session())
 
     def verify(self) -> list[Finding]:
         """Fingerprint, amcheck, assertions, and what pg_restore said in their light."""
@@ -124,7 +116,7 @@ class DatabaseDrill:
         self.comparison = self._compare()
         findings = [*judge_restore(plan, self._restored.errors, self._restored.error_count, self.comparison),
                     *judge_data(plan, self.comparison, assertions=len(policy.assertions))]
-        findings += [self._ask(assertion) for assertion in policy.assertions]
+        findings += chain.from_iterable(ask(plan, one, self._asked, self._deadline.clock) for one in policy.assertions)
         if policy.amcheck:
             seen = check_relations(self._session, parallel=self._jobs)
             findings += judge_amcheck(plan, seen.checked, seen.corrupt, seen.not_checked)
@@ -143,6 +135,9 @@ class DatabaseDrill:
     def _session(self) -> Session:
         return self._database.session(statement_timeout=max(1.0, self._deadline.left))
 
+    def _asked(self) -> Session:
+        return self._database.session(statement_timeout=self._policy.statement_timeout)
+
     def _compare(self) -> Comparison | None:
         expected = self._backup.manifest.fingerprint
         if not expected:
@@ -153,14 +148,3 @@ class DatabaseDrill:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Damaged(f"The fingerprint in the manifest makes no sense: {error!r}",
                           hint="The manifest was altered: use another backup") from error
-
-    def _ask(self, assertion: Assertion) -> Finding:
-        session = self._database.session(statement_timeout=self._policy.statement_timeout)
-        try:
-            session.set("search_path", _FIND_TABLES)
-            session.run("BEGIN TRANSACTION READ ONLY")
-            return judge_assertion(self._backup.plan, assertion, session.value(assertion.sql))
-        except OpsError as error:
-            return judge_assertion(self._backup.plan, assertion, None, error.message)
-        finally:
-            session.close()

@@ -17,6 +17,7 @@ from .policy import Assertion, DrillPolicy
 _OTHER_SERVER = re.compile(r'unrecognized configuration parameter "')  # pg_dump of a newer major sets what is unknown here
 _OTHER_CLUSTER = re.compile(r'role "[^"]*" does not exist')  # roles are not part of a database's dump
 _NAMED = 10
+_OBJECTIVES = ("recovery.rto", "recovery.rpo", "recovery.performance")
 # What a backup is made of, by the kinds of differences.
 _MEMBERS = ("table", "file", "object", "collection", "model", "model file")
 
@@ -97,17 +98,25 @@ def judge_amcheck(subject: str, checked: int, corrupt: Mapping[str, str], not_ch
     return [Finding(check, subject, Status.PASS, f"amcheck found nothing in {checked} tables and indexes", 0, 0, "relations")]
 
 
-def judge_assertion(subject: str, assertion: Assertion, value: Any, error: str = "") -> Finding:
-    """``recovery.assertion`` for one of them; ``error`` is why its query gave no answer."""
-    check, name = "recovery.assertion", f"{subject}: {assertion.name}"
+def judge_assertion(subject: str, assertion: Assertion, value: Any, error: str = "", *, seconds: float | None = None) -> list[Finding]:
+    """``recovery.assertion``, or ``recovery.security`` for one that speaks for security, and ``recovery.performance`` where the
+    answer is to come within a time; it took ``seconds``. ``error`` is why there was none.
+    """
+    check = "recovery.security" if assertion.of == "security" else "recovery.assertion"
+    name = f"{subject}: {assertion.name}"
     expected, observed = _plain(assertion.expected), _plain(value)
     if error:
-        return Finding(check, name, Status.UNKNOWN, f"the query gave no answer: {error}", None, expected,
-                       hint="Run it by hand on the source; correct it in the policy")
-    if assertion.holds(value):
-        return Finding(check, name, Status.PASS, f"it is {observed}, as expected", observed, expected)
-    return Finding(check, name, Status.FAIL, f"it is {observed}, expected was {expected}", observed, expected,
-                   hint="Ask the source the same: if it answers as expected, do not count on this backup")
+        finding = Finding(check, name, Status.UNKNOWN, f"the query gave no answer: {error}", None, expected,
+                          hint="Run it by hand on the source; correct it in the policy")
+    elif assertion.holds(value):
+        finding = Finding(check, name, Status.PASS, f"it is {observed}, as expected", observed, expected)
+    else:
+        finding = Finding(check, name, Status.FAIL, f"it is {observed}, expected was {expected}", observed, expected,
+                          hint="Ask the source the same: if it answers as expected, do not count on this backup")
+    if assertion.within is None:
+        return [finding]
+    return [finding, at_most("recovery.performance", name, None if error else seconds, fail=assertion.within, unit="s",
+                             what="time to answer", hint="Explain the query here and on the source: an index or statistics may be missing")]
 
 
 def judge_objectives(subject: str, policy: DrillPolicy, *, rto: float | None, rpo: float | None) -> list[Finding]:
@@ -124,7 +133,7 @@ def judge_objectives(subject: str, policy: DrillPolicy, *, rto: float | None, rp
 
 def proof(findings: Iterable[Finding]) -> Status:
     """Whether the drill proved the backup. Objectives are the plan's affair: a slow restore is a good backup all the same."""
-    decisive = [finding.status for finding in findings if finding.check not in ("recovery.rto", "recovery.rpo")]
+    decisive = [finding.status for finding in findings if finding.check not in _OBJECTIVES]
     for status in (Status.FAIL, Status.UNKNOWN):
         if status in decisive:
             return status

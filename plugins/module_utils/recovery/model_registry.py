@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..backups.documents import load_plain
 from ..backups.model_registry import OURS, fingerprint_of, hashed, read_files, read_records
-from ..backups.model_registry_engine import load_plain, read_document
+from ..backups.model_registry import Registry as Readable
+from ..backups.model_registry_engine import read_document
 from ..backups.payload import Codecs, checksum, create, for_each
 from ..backups.repository import Backup
 from ..core.errors import Damaged, OpsError
@@ -26,19 +27,9 @@ from .judge import Comparison, judge_data
 _EXPERIMENT = "evenkeel restored models"
 
 
-class Registry(Protocol):
+class Registry(Readable, Protocol):
     """The part of `adapters.mlflow.Mlflow` that is used here."""
 
-    url: str
-    host: str
-    port: int
-    version: Callable[[], str]
-    models: Callable[[], list[dict[str, Any]]]
-    versions: Callable[[], list[dict[str, Any]]]
-    run: Callable[[str], dict[str, Any] | None]
-    location: Callable[[str, str, Mapping[str, Any] | None], Any]
-    files: Callable[[Any], Iterator[tuple[str, int]]]
-    open: Callable[[Any, str], AbstractContextManager[Any]]
     create_model: Callable[..., None]
     create_version: Callable[..., str]
     delete_version: Callable[[str, str], None]

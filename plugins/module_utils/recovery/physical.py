@@ -7,21 +7,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..backups.repository import Backup
 from ..backups.sessions import Session
 from ..core.clock import format_instant
-from ..core.errors import Damaged, OpsError
+from ..core.errors import Damaged
 from ..core.finding import Finding, Status
 from ..core.waiting import Deadline
 from .amcheck import Amcheck, check_relations
-from .judge import Comparison, judge_amcheck, judge_assertion, judge_data
-from .policy import Assertion, DrillPolicy
+from .judge import Comparison, judge_amcheck, judge_data
+from .policy import DrillPolicy
+from .questions import ask, read_largest_table
 from .recovery_point import RecoveryPoint
-
-_FIND_TABLES = '"$user", public'
 
 
 class Copy(Protocol):
@@ -118,20 +118,14 @@ class PhysicalDrill:
 
     def first_query(self) -> None:
         """A new session reads a row of the largest table."""
-        session = self._session()
-        try:
-            [largest] = session.fetch("""
-                SELECT n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE c.relkind = 'r' ORDER BY n.nspname IN ('pg_catalog', 'information_schema'), c.relpages DESC LIMIT 1""")
-            session.fetch("SELECT 1 FROM {table} LIMIT 1", names={"table": (largest["schema"], largest["name"])})
-        finally:
-            session.close()
+        read_largest_table(self._session())
 
     def verify(self) -> list[Finding]:
         """Assertions, amcheck in every database, and the checksum of every page once the server has ended."""
         plan, policy = self._backup.plan, self._policy
         self.comparison = Comparison(self._files, of="files")
-        findings = [*judge_data(plan, self.comparison), self._replayed(), *(self._ask(one) for one in policy.assertions)]
+        findings = [*judge_data(plan, self.comparison), self._replayed()]
+        findings += chain.from_iterable(ask(plan, one, self._asked, self._deadline.clock) for one in policy.assertions)
         if policy.amcheck:
             seen = self._amcheck()
             findings += judge_amcheck(plan, seen.checked, seen.corrupt, seen.not_checked)
@@ -144,6 +138,9 @@ class PhysicalDrill:
 
     def _session(self, database: str | None = None) -> Session:
         return self._cluster.session(database=database, statement_timeout=max(1.0, self._deadline.left))
+
+    def _asked(self) -> Session:
+        return self._cluster.session(statement_timeout=self._policy.statement_timeout)
 
     def _replayed(self) -> Finding:
         return Finding("recovery.replay", self._backup.plan, Status.PASS, told(self.reached), self.reached["lsn"], str(self._point))
@@ -164,17 +161,6 @@ class PhysicalDrill:
             checked += seen.checked
             corrupt |= {f"{name}: {relation}": said for relation, said in seen.corrupt.items()}
         return Amcheck(checked, corrupt)
-
-    def _ask(self, assertion: Assertion) -> Finding:
-        session = self._cluster.session(statement_timeout=self._policy.statement_timeout)
-        try:
-            session.set("search_path", _FIND_TABLES)
-            session.run("BEGIN TRANSACTION READ ONLY")
-            return judge_assertion(self._backup.plan, assertion, session.value(assertion.sql))
-        except OpsError as error:
-            return judge_assertion(self._backup.plan, assertion, None, error.message)
-        finally:
-            session.close()
 
 
 def reached(session: Session) -> dict[str, Any]:

@@ -9,18 +9,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidOption
+from ..core.options import OptionGroup
 from ..core.quantities import parse_duration
 
-_KEYS = {"name", "sql", "expected"}
+# What an assertion speaks for.
+AREAS = ("data", "security")
+# Twin: plugins/doc_fragments/assertions.py
+ASSERTIONS = OptionGroup(
+    fragment="assertions",
+    options={
+        "assertions": {"type": "list", "elements": "dict", "default": [], "options": {
+            "name": {"type": "str", "required": True},
+            "sql": {"type": "str", "required": True},
+            "expected": {"type": "raw", "default": True},
+            "of": {"type": "str", "choices": list(AREAS), "default": "data"},
+            "within": {"type": "str"},
+        }},
+        "assertion_timeout": {"type": "str", "default": "60s"},
+    },
+)
+_KEYS = {"name", "sql", "expected", "of", "within"}
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """A query whose first value must be ``expected``; compared as text, since inventories write numbers as text too."""
+    """A query whose first value must be ``expected``; compared as text, since inventories write numbers as text too.
+
+    ``of`` is what it speaks for. ``within`` is how many seconds the answer may take, None where that is not asked.
+    """
 
     name: str
     sql: str
     expected: Any = True
+    of: str = "data"
+    within: float | None = None
 
     def holds(self, value: Any) -> bool:
         """Whether the database's answer is the one that was expected; NULL is only ever equal to NULL."""
@@ -73,5 +95,22 @@ def _assertions(entries: Sequence[Mapping[str, Any]]) -> tuple[Assertion, ...]:
                 raise InvalidOption(f"{where}: {key} is missing", hint="Give a name and a query; expected is true by default")
         if entry["name"] in found:
             raise InvalidOption(f"{where}: there are two named {entry['name']!r}", hint="Give each its own name")
-        found[entry["name"]] = Assertion(entry["name"], entry["sql"], entry.get("expected", True))
+        found[entry["name"]] = Assertion(entry["name"], entry["sql"], entry.get("expected", True), _area(entry, where),
+                                          _within(entry, where))
     return tuple(found.values())
+
+
+def _area(entry: Mapping[str, Any], where: str) -> str:
+    area = entry.get("of") or AREAS[0]
+    if area not in AREAS:
+        raise InvalidOption(f"{where}: of: {area!r} is unknown", hint=f"Known are {', '.join(AREAS)}")
+    return area
+
+
+def _within(entry: Mapping[str, Any], where: str) -> float | None:
+    if entry.get("within") in (None, ""):
+        return None
+    seconds = parse_duration(entry["within"], option=f"{where}.within")
+    if seconds == 0:
+        raise InvalidOption(f"{where}: within: no answer takes no time", hint="Leave it out to set no limit")
+    return seconds

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands, end_group
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.server_progress import CopyProgress
+from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 
 from tests.conftest import missing
 from tests.testbed import postgres
@@ -144,3 +147,22 @@ def test_bad_options_are_told_and_nothing_is_written(newest, run_module, tmp_pat
 def test_incremental_copies_take_what_the_server_has_to_have(newest_pg, run_module, tmp_path, programs):
     answer = run_module("backup", options(newest_pg, programs, tmp_path / "store", type="incr"))
     assert answer["failed"] and "summarize_wal" in answer["msg"] and "ALTER SYSTEM" in answer["hint"], answer
+
+
+def test_how_far_it_is_is_told_while_it_works(newest, tmp_path, told):
+    server, target, _folder = newest
+    far = CopyProgress(lambda: connect(target))
+    progress.begin("copy")
+    with target.client_environment() as environment:
+        copying = Commands().start(
+            [server.installation.program("pg_basebackup"), "--pgdata", str(tmp_path / "copy"), "--format=tar", "--max-rate=4M",
+             "--checkpoint=fast", "--no-password"], env=environment)
+        try:
+            while copying.poll() is None and not progress.read((tmp_path / "progress").read_bytes()).done:
+                far.look()
+                time.sleep(0.1)
+            reading = told()
+        finally:
+            end_group(copying)
+            far.close()
+    assert 0 < reading.done < reading.total

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pgbackrest import PgBackRest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
+from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 
 from tests.conftest import missing
 from tests.testbed.stanza import StanzaServer, installation, stanza_server
@@ -222,3 +225,12 @@ def test_the_playbooks_prepare_and_create_by_plan(shop, playbook, tmp_path):
         done = playbook(f"evenkeel.ops.backups.{name}", inventory=inventory, variables=variables)
         assert done.returncode == 0 and changed in done.stdout, done.stdout[-3000:]
         assert CANARY not in done.stdout
+
+
+def test_how_far_it_is_is_told_while_it_works(shop, told):
+    programs = PgBackRest(Commands(), config=str(shop.config), stanza="shop", account=shop.server.account)
+    progress.begin("copy", 1000)
+    assert programs.backup("full", jobs=1, timeout=300) == []
+    reading = told()
+    assert reading.total == 1000 and reading.done > 900, "the last file is nearly all of it"
+    assert labels(shop)[-1].endswith("F")

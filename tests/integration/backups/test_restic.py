@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.restic import Restic, ResticTarget
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.listing import Exclusion, walk
+from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 
 from tests.conftest import ROOT, missing
@@ -311,3 +312,14 @@ def test_patterns_leave_out_what_restic_leaves_out(plan, patterns):
     snapshot = restic.backup([str(root)], chosen, [], timeout=60)
     theirs = {one["path"] for one in restic.names(snapshot.id, timeout=60) if one["path"].startswith(str(root))}
     assert ours == theirs
+
+
+def test_how_far_it_is_is_told_while_it_works(plan, told):
+    for number in range(8):
+        (plan.source / f"noise-{number}").write_bytes(os.urandom(30 * 2**20))
+    restic = Restic(Commands(), ResticTarget.from_options(plan.restic), SystemClock())
+    progress.begin("backup of files")
+    made = restic.backup([str(plan.source)], [], ["files"], timeout=300)
+    assert made.bytes > 240 * 2**20
+    reading = told()
+    assert 0 < reading.done <= reading.total <= made.bytes

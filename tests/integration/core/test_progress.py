@@ -59,15 +59,27 @@ def begin(host, tmp_path):
             [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), "-i", str(tmp_path / "hosts.json"),
              *options],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
+            preexec_fn=_heed_interrupts, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
 
     return run
 
 
+def _heed_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def left(tmp_path: Path) -> list[Path]:
-    """Progress files, and what is in the repository."""
-    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("evenkeel-progress-*")] + list(
+    """Progress files of this plan, for others may be at work here, and what is in the repository."""
+    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("evenkeel-progress-*") if _ours(path)] + list(
         tmp_path.glob("repository/**/manifest.json"))
+
+
+def _ours(path: Path) -> bool:
+    try:
+        return b"backup of big" in path.read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def test_lines_come_while_it_works_and_the_result_is_the_modules_own(begin, tmp_path):

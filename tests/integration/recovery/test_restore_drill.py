@@ -109,6 +109,22 @@ def test_an_assertion_that_does_not_hold_fails_the_drill_and_one_that_cannot_be_
     assert status_of(run_module, tmp_path / "repository", made["id"]) == "failed"
 
 
+def test_performance_and_security_of_what_was_restored_are_judged(newest_shop, backup, drill, run_module, tmp_path):
+    made = backup(newest_shop)
+    answer = drill(plan="shop", amcheck=False, assertions=[
+        {"name": "quick", "sql": "SELECT count(*) FROM customers", "expected": 2000, "within": "1h"},
+        {"name": "slow", "sql": "SELECT pg_sleep(1.1) IS NOT NULL", "within": "1s"},
+        {"name": "no rights of owners", "sql": "SELECT count(*) FROM pg_proc WHERE prosecdef", "expected": 0, "of": "security"}])
+    found = by_check(answer)
+    assert {one["subject"]: one["status"] for one in found["recovery.performance"]} == {"shop: quick": "pass", "shop: slow": "fail"}
+    [slow] = [one for one in found["recovery.performance"] if one["status"] == "fail"]
+    assert slow["observed"] > slow["limit"] == 1 and slow["hint"]
+    [secure] = found["recovery.security"]
+    assert secure["status"] == "pass" and secure["subject"] == "shop: no rights of owners"
+    assert answer["drill"]["status"] == "pass", "a slow answer says nothing against the backup"
+    assert status_of(run_module, tmp_path / "repository", made["id"]) == "proven"
+
+
 def test_a_damaged_file_fails_the_drill_and_the_backup_is_not_proven(newest_shop, backup, drill, run_module, tmp_path):
     made = backup(newest_shop)
     largest = max((path for path in Path(made["path"], "data").iterdir()), key=lambda path: path.stat().st_size)

@@ -27,12 +27,12 @@ main()
 """
 
 
-def test_a_compressor_that_fails_is_a_failure(tmp_path, small_shop, programs, run_module, figure):
+def test_a_compressor_that_fails_is_a_failure(tmp_path, small_shop, programs, figure, monkeypatch):
     pytest.importorskip("ansible_collections.community.postgresql")
     login = {"login_host": small_shop.host, "login_port": small_shop.port, "login_user": small_shop.user,
              "login_password": small_shop.password}
     theirs, ours, told = 0, 0, set()
-    os.environ["PATH"] = f"{programs}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     for number in range(TRIES):
         target = tmp_path / f"dump-{number}.sql.gz"
         target.symlink_to("/dev/full")

@@ -88,12 +88,28 @@ def test_amcheck(corrupt, not_checked, status):
     ("true", True, True), (None, None, True), (True, None, False), (None, 0, False), (0, None, False), ("a", "b", False),
 ])
 def test_assertions_compare_as_text_and_null_with_null_only(expected, value, holds):
-    finding = judge_assertion("shop", Assertion("n", "SELECT 1", expected), value)
+    [finding] = judge_assertion("shop", Assertion("n", "SELECT 1", expected), value)
     assert (finding.status is Status.PASS) is holds
 
 
 def test_an_assertion_without_an_answer_is_unknown():
-    assert judge_assertion("shop", Assertion("n", "SELECT 1"), None, "no such table").status is Status.UNKNOWN
+    [finding] = judge_assertion("shop", Assertion("n", "SELECT 1"), None, "no such table")
+    assert finding.status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("of, check", [("data", "recovery.assertion"), ("security", "recovery.security")])
+@pytest.mark.parametrize("error, seconds, statuses", [
+    ("", 0.5, [Status.PASS, Status.PASS]), ("", 2.5, [Status.PASS, Status.FAIL]), ("gone", None, [Status.UNKNOWN, Status.UNKNOWN]),
+])
+def test_an_answer_that_is_to_come_in_time_is_judged_twice(of, check, error, seconds, statuses):
+    found = judge_assertion("shop", Assertion("n", "SELECT 1", of=of, within=2), True, error, seconds=seconds)
+    assert [one.check for one in found] == [check, "recovery.performance"]
+    assert [one.status for one in found] == statuses
+
+
+def test_a_slow_answer_says_nothing_against_the_backup():
+    slow = judge_assertion("shop", Assertion("n", "SELECT 1", within=2), True, seconds=3)
+    assert proof(slow) is Status.PASS
 
 
 def test_objectives_are_judged_where_there_are_some():

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a dump is, seen from the server: only while somebody watches, and never in the way of the dump."""
+"""How far a dump or a copy is, seen from the server: only while somebody watches, and never in the way of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..core import progress
@@ -42,6 +43,35 @@ class DumpProgress:
             return
         if running:
             progress.reach(dumped_bytes(self._sizes, running))
+
+    def close(self) -> None:
+        """End the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+class CopyProgress:
+    """``look`` asks the server how far its copies by pg_basebackup are (PostgreSQL 13 or newer, pg_stat_progress_basebackup)."""
+
+    def __init__(self, open_session: Callable[[], Any]) -> None:
+        self._session: Any = None
+        if progress.watched():
+            with suppress(OpsError):
+                self._session = open_session()
+
+    def look(self) -> None:
+        """Tell how far it is. Where the server does not answer, or two copies run, nothing is told."""
+        if self._session is None or self._session.server_version < 130000:
+            return
+        try:
+            running = self._session.fetch("SELECT backup_streamed AS done, backup_total AS total FROM pg_stat_progress_basebackup"
+                                          " WHERE phase = 'streaming database files'")
+        except OpsError:
+            self.close()
+            return
+        if len(running) == 1 and running[0]["total"]:
+            progress.reach_share(min(1.0, running[0]["done"] / running[0]["total"]), running[0]["total"])
 
     def close(self) -> None:
         """End the session."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.backups.dump_progress import dumped_bytes
+from ansible_collections.evenkeel.ops.plugins.module_utils.backups.server_progress import dumped_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
