@@ -61,8 +61,8 @@ def serve_nginx() -> Iterator[Web]:
 
 
 @contextlib.contextmanager
-def serve_haproxy(*, level: str = "admin") -> Iterator[Web]:
-    """HAProxy until the block ends; ``level`` is what its runtime API allows.
+def serve_haproxy() -> Iterator[Web]:
+    """HAProxy until the block ends.
 
     :raises ToolMissing: without HAProxy
     """
@@ -73,7 +73,7 @@ def serve_haproxy(*, level: str = "admin") -> Iterator[Web]:
         page.write_text("<h1>Maintenance</h1>")
         config.write_text(f"""
 global
-    stats socket {folder}/admin.sock mode 600 level {level}
+    stats socket {folder}/admin.sock mode 600 level admin
 defaults
     mode http
     timeout connect 5s

@@ -35,9 +35,12 @@ class HaproxySwitch:
         return {**{key: running.get(key) for key in self._keys}, **{f"file:{key}": written.get(key) for key in self._keys}}
 
     def wanted(self, on: bool) -> dict[str, str | None]:
-        """Off is said, and not left out: a map that does not know the name is one of another configuration."""
-        pair = {self._key: "on", self._retry_key: self._retry_after} if on else {self._key: "off", self._retry_key: self._retry_after}
-        return {**pair, **{f"file:{key}": value for key, value in pair.items()}}
+        """Off is said where on was said; what was never said stays so."""
+        if on:
+            pair = {self._key: "on", self._retry_key: self._retry_after}
+            return {**pair, **{f"file:{key}": value for key, value in pair.items()}}
+        now = self.state()
+        return {**now, **{key: "off" for key in (self._key, f"file:{self._key}") if now[key] == "on"}}
 
     def is_on(self, state: Mapping[str, str | None]) -> bool:
         """What the running process has decides."""

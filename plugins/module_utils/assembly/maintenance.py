@@ -14,7 +14,7 @@ from ..adapters.command import Commands
 from ..adapters.haproxy_map import HaproxySwitch
 from ..adapters.maintenance_page import PageProbe, StateFile, page
 from ..adapters.nginx_page import NginxSwitch
-from ..core.clock import parse_instant
+from ..core.clock import format_instant, parse_instant
 from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration
 from ..maintenance.mode import Record, Seen, Store, Switch
@@ -38,7 +38,13 @@ def policy_of(options: Mapping[str, Any], now: datetime) -> ModePolicy:
     if options["state"] == "enabled" and not by:
         raise InvalidOption("by: nobody is named", hint="Say who switches it on")
     lock = f"{options['state_dir'].rstrip('/')}/{options['name']}.lock"
-    return ModePolicy(Record(now, by, options["change"], until), parse_duration(options["patience"], option="patience"), lock)
+    since, until = _as_kept(now), _as_kept(until) if until else None
+    return ModePolicy(Record(since, by, options["change"], until), parse_duration(options["patience"], option="patience"), lock)
+
+
+def _as_kept(instant: datetime) -> datetime:
+    """In the milliseconds of the record, so that the same instant is the same."""
+    return parse_instant(format_instant(instant))
 
 
 def switch_of(options: Mapping[str, Any]) -> tuple[Switch, Store]:

@@ -17,6 +17,8 @@ from ..core.quantities import format_duration
 from ..core.waiting import Deadline, wait_until
 
 _LOOK_EVERY = 5.0
+# After a reload the processes of before still answer for a moment: one good answer proves nothing yet.
+_IN_A_ROW = 3
 State = Mapping[str, str | None]  # what is set, by its name; None where it is not there
 
 
@@ -124,7 +126,7 @@ def enable(switch: Switch, store: Store, ask: Callable[[], Seen], clock: Clock, 
     try:
         if before != wanted:
             switch.apply(wanted)
-        seen = _wait(ask, lambda answer: answer.proves_on, clock, patience)
+        seen = _wait(ask, lambda answer: answer.proves_on, clock, patience, in_a_row=_IN_A_ROW if before != wanted else 1)
         if not seen.proves_on:
             raise CommandFailed(
                 f"Maintenance mode is not served: {url} {seen.told}",
@@ -145,7 +147,8 @@ def disable(switch: Switch, store: Store, ask: Callable[[], Seen], clock: Clock,
     wanted = switch.wanted(False)
     if before != wanted:
         switch.apply(wanted)
-    seen = _wait(ask, lambda answer: not answer.ours and answer.status is not None, clock, patience)
+    seen = _wait(ask, lambda answer: not answer.ours and answer.status is not None, clock, patience,
+                 in_a_row=_IN_A_ROW if before != wanted else 1)
     if seen.ours:
         raise CommandFailed(f"Maintenance mode is off by its configuration, and still {url} {seen.told}",
                             hint="See whether another server or a cache in front of it answers there; then run this again",
@@ -201,14 +204,15 @@ def _judge_page(mode: Mode, url: str) -> Finding:
     return Finding(check, url, status, f"{url} {seen.told}", seen.status, 503 if mode.on else None, "", "" if good else hint)
 
 
-def _wait(ask: Callable[[], Seen], good: Callable[[Seen], bool], clock: Clock, patience: float) -> Seen:
-    """The first good answer, or the last one; a reload takes the server a moment."""
-    last = Seen(None, error="not asked")
+def _wait(ask: Callable[[], Seen], good: Callable[[Seen], bool], clock: Clock, patience: float, *, in_a_row: int) -> Seen:
+    """The last answer: good as often in a row, or what it was when the time was over."""
+    last, met = Seen(None, error="not asked"), 0
 
     def look() -> bool:
-        nonlocal last
+        nonlocal last, met
         last = ask()
-        return good(last)
+        met = met + 1 if good(last) else 0
+        return met >= in_a_row
 
     with suppress(OpsError):
         wait_until(look, deadline=Deadline(clock, patience), what="the page")

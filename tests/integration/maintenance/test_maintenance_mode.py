@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,12 @@ from tests.conftest import ROOT
 from tests.testbed.web import serve_haproxy
 
 
-def get(url: str, *, method: str = "GET", data: bytes | None = None) -> tuple[int, dict[str, str], str]:
+def get(url: str, *, method: str = "GET", data: bytes | None = None) -> tuple[int, Message, str]:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method, data=data), timeout=10) as answer:
-            return answer.status, dict(answer.headers), answer.read().decode()
+            return answer.status, answer.headers, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read().decode()
+        return error.code, error.headers, error.read().decode()
 
 
 def hours(number: float) -> str:
@@ -168,13 +169,14 @@ def test_what_others_wrote_stays_and_a_reload_keeps_the_mode(run_module, haproxy
     assert "site off" in (haproxy.folder / "maintenance.map").read_text() and get(haproxy.url)[0] == 200
 
 
-def test_a_socket_that_may_not_is_told(run_module):
-    with serve_haproxy(level="user") as web:
-        refused = run_module("maintenance_mode", asked(web, "enabled", patience="1s"))
-        assert refused["failed"] and "level admin" in refused["msg"], refused["msg"]
-        assert get(web.url)[0] == 200 and "site" not in (web.folder / "maintenance.map").read_text().splitlines()
+def test_a_map_that_is_not_asked_and_a_process_that_is_gone_are_told(run_module, tmp_path):
+    with serve_haproxy() as web:
+        other = tmp_path / "other.map"
+        other.write_text("")
+        refused = run_module("maintenance_mode", asked(web, "enabled", haproxy={**web.options["haproxy"], "map": str(other)}))
+        assert refused["failed"] and refused["error"] == "NotFound" and get(web.url)[0] == 200, refused
     gone = run_module("maintenance_mode", asked(web, "enabled"))
-    assert gone["failed"] and gone["error"] in ("Unreachable", "StorageFailed")
+    assert gone["failed"] and gone["error"] == "Unreachable" and "stats socket" in gone["hint"]
 
 
 @pytest.mark.parametrize("more", [{"name": "a b"}, {"name": "../x"}, {"until": "2020-01-01T00:00:00Z"}, {"until": "soon"}, {"by": " "},

@@ -60,10 +60,10 @@ def off(memory, clock):
 
 
 def test_it_is_on_record_before_it_is_on_and_until_it_is_off(clock):
-    memory = Memory()
+    memory, until = Memory(), clock.now() + timedelta(hours=1)
     mode = on(memory, clock)
     assert mode.on and mode.changed and memory.log == [("apply", "on", True)] and memory.kept["by"] == "A. Hopper"
-    first, until = memory.kept["since"], clock.now() + timedelta(hours=1)
+    first = memory.kept["since"]
     clock.sleep(60)
     assert not on(memory, clock, by="G. Lovelace", until=until).changed and memory.kept["by"] == "A. Hopper"
     assert on(memory, clock).changed and memory.kept["since"] == first, "a later end was announced"
