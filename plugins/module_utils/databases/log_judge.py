@@ -69,7 +69,7 @@ def judge_log(tally: Tally, limits: LogLimits, name: str, *, lines: int, unread:
     def a_day(check: str, count: float, key: str, what: str, hint: str) -> list[Finding]:
         return most(f"log_{check}", name, round(count / days, 2), limits.of(key), unit="per day", what=what, hint=hint)
 
-    messages = [f"{number:.0f}× {state} {message}" for (state, message), number in tally.messages.most_common(3)]
+    messages = [f"{number:.0f}× {state} {message}" for (state, message), number in tally.messages.largest(3)]
     findings += a_day("errors", tally.severities["ERROR"], "errors_per_day", "the number of errors",
                       f"Most frequent: {'; '.join(messages)}")
     findings += a_day("fatal", tally.severities["FATAL"], "fatal_per_day", "the number of sessions that ended with FATAL",
@@ -78,7 +78,7 @@ def judge_log(tally: Tally, limits: LogLimits, name: str, *, lines: int, unread:
                      what="the number of crashes and panics",
                      hint="Read the log around it; see the kernel's log for the out-of-memory killer")
     findings += _by_class(tally, limits, name, days)
-    findings += a_day("failed_logins", sum(count for _who, count in tally.logins.most_common(1 << 20)), "failed_logins_per_day",
+    findings += a_day("failed_logins", sum(count for _who, count in tally.logins.largest(1 << 20)), "failed_logins_per_day",
                       "the number of failed logins", "See who: the evidence names users and addresses")
     findings += _by_source(tally, limits, name, days)
     findings += a_day("checkpoints", tally.too_frequent, "frequent_checkpoints_per_day", "the number of checkpoints that came too soon",
@@ -91,7 +91,7 @@ def judge_log(tally: Tally, limits: LogLimits, name: str, *, lines: int, unread:
                       "The log names the statements of each: let them lock in one order")
     findings += a_day("lock_waits", tally.lock_waits, "lock_waits_per_day", "the number of waits beyond deadlock_timeout",
                       f"The longest took {tally.longest_lock_wait:g}s: the log names who waited for whom")
-    slow = [f"{statement!r} ({seconds:.3g}s)" for statement, seconds in tally.slow_seconds.most_common(2)]
+    slow = [f"{statement!r} ({seconds:.3g}s)" for statement, seconds in tally.slow_seconds.largest(2)]
     return findings + a_day("slow_statements", tally.slow, "slow_statements_per_day", "the number of logged slow statements",
                             f"Most time: {'; '.join(slow)}; then EXPLAIN (ANALYZE, BUFFERS) them")
 
@@ -99,8 +99,8 @@ def judge_log(tally: Tally, limits: LogLimits, name: str, *, lines: int, unread:
 def _by_class(tally: Tally, limits: LogLimits, name: str, days: float) -> list[Finding]:
     findings = []
     for beginning, bounds in limits.classes.items():
-        of_class = [(state, count) for state, count in tally.states.most_common(1 << 20) if state.startswith(beginning)]
-        message = next((message for (state, message), _count in tally.messages.most_common(1 << 20) if state.startswith(beginning)), "")
+        of_class = [(state, count) for state, count in tally.states.largest(1 << 20) if state.startswith(beginning)]
+        message = next((message for (state, message), _count in tally.messages.largest(1 << 20) if state.startswith(beginning)), "")
         findings += most("log_class", f"{name}: {beginning}", round(sum(count for _state, count in of_class) / days, 2), bounds,
                          unit="per day", what=f"the number of errors of class {beginning}" + (f" ({message})" if message else ""),
                          hint="PostgreSQL's documentation, appendix A, says what the class means; the log has the statements")
@@ -111,7 +111,7 @@ def _by_source(tally: Tally, limits: LogLimits, name: str, days: float) -> list[
     bounds = limits.of("failed_logins_per_source")
     if not bounds:
         return []
-    found = [finding for (user, address), count in tally.logins.most_common(100) for finding in most(
+    found = [finding for (user, address), count in tally.logins.largest(100) for finding in most(
         "log_failed_logins", f"{name}: {user} from {address or 'an unknown address'}", round(count / days, 2), bounds, unit="per day",
         what="the number of failed logins", hint="A client with an old password, or somebody who tries: ask, or refuse the address in "
         "pg_hba.conf") if finding.status is not Status.PASS]

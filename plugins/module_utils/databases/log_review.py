@@ -59,8 +59,8 @@ class Top:
             self.forgotten += len(self._counts) - len(kept)
             self._counts = Counter(dict(kept))
 
-    def most_common(self, number: int) -> list[tuple[Any, float]]:
-        """The largest."""
+    def largest(self, number: int) -> list[tuple[Any, float]]:
+        """Those with most, with their counts."""
         return self._counts.most_common(number)
 
     def __getitem__(self, key: Hashable) -> float:
@@ -173,10 +173,10 @@ class Tally:
         return {
             "from": self.first, "to": self.last, "events": self.events, "severities": dict(self.severities),
             "errors": [{"sqlstate": state, "message": message, "count": number}
-                       for (state, message), number in self.messages.most_common(10)],
-            "states": dict(self.states.most_common(20)),
+                       for (state, message), number in self.messages.largest(10)],
+            "states": dict(self.states.largest(20)),
             "failed_logins": [{"user": user, "address": address, "count": number}
-                              for (user, address), number in self.logins.most_common(10)],
+                              for (user, address), number in self.logins.largest(10)],
             "crashes": self.crashes,
             "checkpoints": {"number": self.checkpoints, "requested": self.requested, "too_frequent": self.too_frequent,
                             "longest_seconds": self.longest_checkpoint},
@@ -185,5 +185,5 @@ class Tally:
             "lock_waits": {"number": self.lock_waits, "longest_seconds": self.longest_lock_wait},
             "slow_statements": {"number": self.slow, "worst": [
                 {"statement": statement, "count": self.slow_calls[statement], "seconds": round(seconds, 3),
-                 "slowest": round(self.slowest.get(statement, 0.0), 3)} for statement, seconds in self.slow_seconds.most_common(10)]},
+                 "slowest": round(self.slowest.get(statement, 0.0), 3)} for statement, seconds in self.slow_seconds.largest(10)]},
         }
