@@ -76,6 +76,9 @@ options:
   bin_dir:
     description: Folder with programs of the newer version, to be used before those that are found.
     type: path
+  source_bin_dir:
+    description: With O(pg_upgrade), folder with programs of the old version, to be used before those that are found.
+    type: path
   scratch_dir:
     description: Folder to restore below. It needs room for the restored database and the decoded dump.
     type: path
@@ -168,6 +171,7 @@ OPTIONS = own(
     assertion_timeout={"type": "str", "default": "60s"},
     identity_file={"type": "path"},
     bin_dir={"type": "path"},
+    source_bin_dir={"type": "path"},
     scratch_dir={"type": "path", "default": "/var/tmp"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},

@@ -21,7 +21,10 @@ from .postgres_server import Installation, PostgresServer
 _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
              "max_locks_per_transaction": "1024"}
 _CHECKSUMS = 18  # initdb writes data checksums by default from then on, and pg_upgrade wants both clusters alike
-_COMPLAINT = re.compile(r"(?:fatal|FATAL|Failure|failure)")
+# Lines of pg_upgrade's that say nothing of a failure: headings, rules, and what passed.
+_PASSED = re.compile(r"(?:\bok$|^-+$|^Performing |^\*)")
+_ERROR = re.compile(r"\b(?:ERROR|FATAL|error):")
+_OTHER_SERVER = 'unrecognized configuration parameter "'  # pg_restore of a newer major sets what an older server does not know
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,20 @@ class Tried:
 
 
 class UpgradeTrial:
-    """Two clusters below ``folder``; programs are looked at on creation.
+    """Two clusters below ``folder``; programs are looked at on creation. ``archive`` has the pg_restore.
 
     :raises ToolMissing: names the package
     """
 
-    def __init__(self, commands: Commands, clock: Clock, old: Installation, new: Installation, folder: Path) -> None:
+    def __init__(self, commands: Commands, clock: Clock, old: Installation, new: Installation, archive: Installation,
+                 folder: Path) -> None:
         self._commands, self._clock, self._folder = commands, clock, folder
         self._old = PostgresServer(commands, old, folder / "old", clock, settings=_SETTINGS)
         self._new = PostgresServer(commands, new, folder / "new", clock, settings=_SETTINGS)
         self._program = new.program("pg_upgrade")
         for installation in (old, new):
             installation.program("postgres")
-        self._archive = new.program("pg_restore")
+        self._archive = archive.program("pg_restore")
 
     def run(self, dump: Path, *, database: str, locale: Mapping[str, Any], roles: Sequence[str], jobs: int, deadline: Deadline) -> Tried:
         """Restore the dump under the old version, then upgrade that cluster.
@@ -92,7 +96,7 @@ class UpgradeTrial:
                     session.run("CREATE ROLE {name}", names={"name": name})
             create_database(session, database, locale)
         restored = restore_into(self._commands, self._archive, self._target(self._old, database), dump, jobs=jobs, deadline=deadline)
-        return restored.error_count
+        return restored.error_count - sum(_OTHER_SERVER in said for said in restored.errors)
 
     def _upgrade(self, options: list[str], deadline: Deadline) -> Completed:
         argv = [self._program, "--old-bindir", self._old.installation.folder, "--new-bindir", self._new.installation.folder,
@@ -101,13 +105,18 @@ class UpgradeTrial:
         return self._commands.run(argv, timeout=max(1.0, deadline.left), user=self._new.account, cwd=str(self._new.folder), check=False)
 
     def _complaint(self, done: Completed) -> str:
-        """The lines from the first complaint on, and the first lines of the lists that it points to."""
-        lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
-        first = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), max(0, len(lines) - 3))
-        listed = [line.strip() for path in sorted(self._new.data.glob("pg_upgrade_output.d/*/*.txt"))
-                  for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[:5]]
-        return " ".join([*lines[first:first + 12], *listed])[:1500]
+        """What was not ok, the first lines of the lists that it points to, and the errors in the logs of its children."""
+        said = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines()]
+        lines = [line for line in said if line and not _PASSED.search(line)]
+        output = self._new.data / "pg_upgrade_output.d"
+        listed = [line.strip() for path in sorted(output.glob("*/*.txt")) for line in _lines(path)[:5]]
+        logged = [line.strip() for path in sorted(output.glob("*/log/*.log")) for line in _lines(path) if _ERROR.search(line)]
+        return " ".join([*listed, *logged[:5], *lines])[:1500]
 
     def _analyze(self, database: str, deadline: Deadline) -> None:
         with connect(self._target(self._new, database), statement_timeout=max(1.0, deadline.left)) as session:
             session.run("ANALYZE")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -12,7 +12,7 @@ from typing import Any
 from ..adapters.command import Commands
 from ..adapters.pg_upgrade import Tried, UpgradeTrial
 from ..adapters.postgres import PostgresTarget, connect
-from ..adapters.postgres_server import Installation, find_installations
+from ..adapters.postgres_server import Installation, find_installations, installation_for
 from ..backups.payload import Codecs, materialize
 from ..backups.repository import Backup
 from ..core import progress
@@ -23,6 +23,7 @@ from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..databases.upgrade_judge import changed_defaults, judge, judge_downtime, judge_trial, of_the_drill, plan
 from ..databases.upgrade_observe import Source, observe_source, observe_upgraded
+from ..recovery.database import source_of
 from ..recovery.drill import choose
 from ..recovery.policy import DrillPolicy
 from ..recovery.scratch import scratch_folder
@@ -141,11 +142,15 @@ def installed(request: Request, major: int) -> Installation:
 
     :raises ToolMissing: where it is not here
     """
-    for installation in find_installations(Commands(), program="postgres", folders=own_folders(request)):
+    for installation in find_installations(Commands(), program="postgres", folders=_all_folders(request)):
         if installation.major == major:
             return installation
     raise ToolMissing(f"pg_upgrade takes the programs of PostgreSQL {major} too, and they are not on this host",
-                      hint=f"Install the package postgresql-{major}, or set pg_upgrade to false")
+                      hint=f"Install the package postgresql-{major}, name its folder in source_bin_dir, or set pg_upgrade to false")
+
+
+def _all_folders(request: Request) -> list[str]:
+    return [*([request["source_bin_dir"]] if request["source_bin_dir"] else []), *own_folders(request)]
 
 
 def _trial(request: Request, backup: Backup, codecs: Codecs, old: Installation, new: Installation, name: str, roles: Sequence[str],
@@ -154,7 +159,8 @@ def _trial(request: Request, backup: Backup, codecs: Codecs, old: Installation, 
     fingerprint = backup.manifest.fingerprint
     progress.begin(f"pg_upgrade of {backup.plan}/{backup.id}")
     with backup.held(), scratch_folder(Path(request["scratch_dir"])) as folder:
-        trial = UpgradeTrial(Commands(), request.clock, old, new, folder)
+        archive = installation_for(Commands(), max(old.major, source_of(backup)[1]), program="pg_restore", folders=_all_folders(request))
+        trial = UpgradeTrial(Commands(), request.clock, old, new, archive, folder)
         try:
             dump = materialize(backup, folder / "payload", codecs, jobs=request["jobs"])
             return trial.run(dump, database=name, locale=fingerprint["database"] if fingerprint else {}, roles=roles, jobs=request["jobs"],

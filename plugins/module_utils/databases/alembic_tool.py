@@ -90,18 +90,25 @@ class AlembicTool:
             raise InvalidOption(f"alembic.revision: {wanted!r} is no revision", hint="Give head, heads or the id of a script")
         self._argv = (program, "-c", config, *arguments)
         self._wanted, self.version_table = wanted, version_table
+        self._scripts: dict[str, Revision] = {}
+        self._agreed: set[str] = set()
 
     def state(self, commands: Commands) -> State:
-        """See `migration_tool.Tool`."""
+        """See `migration_tool.Tool`. Each run of alembic costs most of a second: its scripts are read once, and where it has shown
+        that it reads the version table which we read, that table is asked.
+        """
+        scripts = self._scripts = self._scripts or self._history(commands)
+        current = commands.recorded_revisions() if commands.target in self._agreed else self._current(commands)
+        wanted = self._targets(scripts)
+        pending = outstanding(scripts, current, wanted)
+        return State(current, tuple(Pending(one.name, one.message) for one in pending), wanted)
+
+    def _history(self, commands: Commands) -> dict[str, Revision]:
         printed = commands.run([*self._argv, "history", "--verbose"])
         if printed.returncode:
             raise CommandFailed(f"alembic cannot read its scripts: {said(printed)}", hint="Correct alembic.config, chdir and arguments",
                                 evidence={"printed": said(printed, 20)})
-        scripts = read_history(printed.stdout)
-        current = self._current(commands)
-        wanted = self._targets(scripts)
-        pending = outstanding(scripts, current, wanted)
-        return State(current, tuple(Pending(one.name, one.message) for one in pending), wanted)
+        return read_history(printed.stdout)
 
     def _current(self, commands: Commands) -> tuple[str, ...]:
         printed = commands.run(self.probe)
@@ -114,6 +121,7 @@ class AlembicTool:
             raise Refused(f"alembic says that the database is at {_named(current)}, and {commands.target} is at {_named(recorded)}",
                           hint=f"{commands.address_hint} Nothing was done",
                           evidence={"alembic": list(current), "database": list(recorded), "database_name": commands.target})
+        self._agreed.add(commands.target)
         return current
 
     def _targets(self, scripts: Mapping[str, Revision]) -> tuple[str, ...]:

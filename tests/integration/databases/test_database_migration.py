@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,10 +30,10 @@ TABLES = ("CREATE TABLE customers (id int PRIMARY KEY, name text, note text)",
           "INSERT INTO customers SELECT g, 'customer ' || g, CASE WHEN g % 2 = 0 THEN 'odd' END FROM generate_series(1, 200) g")
 
 
-def fill(server: PostgresTarget) -> PostgresTarget:
+def fill(server: PostgresTarget, name: str = NAME) -> PostgresTarget:
     with connect(server) as session:
-        session.run("CREATE DATABASE {name}", names={"name": NAME})
-    target = replace(server, database=NAME)
+        session.run("CREATE DATABASE {name}", names={"name": name})
+    target = replace(server, database=name)
     with connect(target) as session:
         session.set("search_path", "public")
         for statement in TABLES:
@@ -40,15 +41,34 @@ def fill(server: PostgresTarget) -> PostgresTarget:
     return target
 
 
-def drop(server: PostgresTarget) -> None:
+def drop(server: PostgresTarget, name: str = NAME) -> None:
     with connect(server) as session:
-        session.run("DROP DATABASE {name} WITH (FORCE)", names={"name": NAME})
+        session.run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", names={"name": name})
+
+
+def back_up(run_module, target: PostgresTarget, repository: Path) -> str:
+    """Back a database up and verify that; gives the id."""
+    made = run_module("backup", {"repository": str(repository), "plan": "orders", "engine": "pg_dump", "bin_dir": programs_of(target),
+                                 **login(target)})
+    assert not made.get("failed"), made
+    checked = run_module("backup_verify", {"repository": str(repository), "bin_dir": programs_of(target)})
+    assert checked["verifications"][0]["status"] == "pass", checked
+    return made["backup"]["id"]
+
+
+@pytest.fixture(scope="module")
+def seed(newest_pg) -> Iterator[PostgresTarget]:
+    """What each test's database is copied from."""
+    yield fill(newest_pg, "orders_seed")
+    drop(newest_pg, "orders_seed")
 
 
 @pytest.fixture
-def orders(newest_pg) -> Iterator[PostgresTarget]:
+def orders(newest_pg, seed) -> Iterator[PostgresTarget]:
     """A small database on the newest major."""
-    yield fill(newest_pg)
+    with connect(newest_pg) as session:
+        session.run("CREATE DATABASE {name} TEMPLATE orders_seed", names={"name": NAME})
+    yield replace(newest_pg, database=NAME)
     drop(newest_pg)
 
 
@@ -74,11 +94,17 @@ def programs_of(target: PostgresTarget) -> str:
         return next(one.folder for one in postgres.installations() if one.major == session.server_major)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> dict[str, Any]:
+    """The repository that all tests share, and the backup in it once there is one: they all begin with the same database."""
+    return {"repository": tmp_path_factory.mktemp("migrations") / "repository", "id": ""}
+
+
 @pytest.fixture
-def options(tmp_path, scratch) -> Callable[..., dict[str, Any]]:
+def options(tmp_path, scratch, kept) -> Callable[..., dict[str, Any]]:
     """The module's options for a database and a project."""
     def make(target: PostgresTarget, project: AlembicProject | None = None, **more: Any) -> dict[str, Any]:
-        return {**login(target), **(project.options if project else {}), "repository": str(tmp_path / "repository"), "plan": "orders",
+        return {**login(target), **(project.options if project else {}), "repository": str(kept["repository"]), "plan": "orders",
                 "backup_max_age": "1h", "state_dir": str(tmp_path / "state"), "scratch_dir": scratch, "bin_dir": programs_of(target),
                 **more}
 
@@ -86,15 +112,11 @@ def options(tmp_path, scratch) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def backed_up(run_module, tmp_path) -> Callable[[PostgresTarget], str]:
-    """Back a database up and verify that; gives the id."""
+def backed_up(run_module, kept) -> Callable[[PostgresTarget], str]:
+    """See to it that there is a verified backup of the database as each test finds it; gives its id."""
     def make(target: PostgresTarget) -> str:
-        made = run_module("backup", {"repository": str(tmp_path / "repository"), "plan": "orders", "engine": "pg_dump",
-                                     "bin_dir": programs_of(target), **login(target)})
-        assert not made.get("failed"), made
-        checked = run_module("backup_verify", {"repository": str(tmp_path / "repository"), "bin_dir": programs_of(target)})
-        assert checked["verifications"][0]["status"] == "pass", checked
-        return made["backup"]["id"]
+        kept["id"] = kept["id"] or back_up(run_module, target, kept["repository"])
+        return kept["id"]
 
     return make
 
@@ -113,27 +135,17 @@ def found(answer: dict[str, Any], check: str) -> dict[str, Any]:
     return next(finding for finding in answer["findings"] if finding["check"] == check)
 
 
-def test_it_is_planned_rehearsed_and_done_once(run_module, orders_on_both, options, backed_up, tmp_path):
+def mail(folder: Path) -> AlembicProject:
+    """Two steps that take nothing away, and their way back."""
+    project = AlembicProject(folder).add("a1", ["ALTER TABLE customers ADD COLUMN email text"],
+                                         ["ALTER TABLE customers DROP COLUMN email"], "an address for letters")
+    return project.add("b2", ["CREATE INDEX by_email ON customers (email)"], ["DROP INDEX by_email"])
+
+
+def test_it_is_planned_rehearsed_and_done_once(run_module, orders_on_both, options, tmp_path):
     target = orders_on_both
-    project = AlembicProject(tmp_path / "app").add("a1", ["ALTER TABLE customers ADD COLUMN email text"],
-                                                   ["ALTER TABLE customers DROP COLUMN email"], "an address for letters")
-    project.add("b2", ["CREATE INDEX by_email ON customers (email)"], ["DROP INDEX by_email"])
-    asked = options(target, project)
-    planned = run_module("database_migration", asked, check=True)
-    assert planned["changed"] and planned["migration"]["status"] == "planned", planned
-    assert [step["name"] for step in planned["migration"]["pending"]] == ["a1", "b2"]
-    assert planned["migration"]["pending"][0]["message"] == "an address for letters"
-    assert "ADD COLUMN email" in planned["migration"]["sql"] and planned["migration"]["backup"] is None
-    assert columns(target) == "id name note" and rows(target, "SELECT to_regclass('public.alembic_version')") is None
-
-    without = run_module("database_migration", asked)
-    assert without["failed"] and without["error"] == "Refused" and "no verified backup" in without["msg"], without
-    assert columns(target) == "id name note"
-
-    id = backed_up(target)
-    rehearsed = run_module("database_migration", {**asked, "only_rehearse": True})
-    assert rehearsed["migration"]["status"] == "rehearsed" and not rehearsed["changed"], rehearsed
-    assert columns(target) == "id name note" and rehearsed["migration"]["rehearsal"]["status"] == "done"
+    asked = options(target, mail(tmp_path / "app"), repository=str(tmp_path / "own"))
+    id = back_up(run_module, target, tmp_path / "own")
     done = run_module("database_migration", asked, diff=True)
     assert not done.get("failed") and done["migration"]["status"] == "migrated", done
     assert columns(target) == "id name note email"
@@ -149,6 +161,22 @@ def test_it_is_planned_rehearsed_and_done_once(run_module, orders_on_both, optio
     assert not again["changed"] and again["migration"]["status"] == "nothing", again
 
 
+def test_check_mode_shows_the_steps_and_their_sql_and_without_a_backup_nothing_is_begun(run_module, orders, options, backed_up, tmp_path):
+    asked = options(orders, mail(tmp_path / "app"))
+    planned = run_module("database_migration", {**asked, "plan": "nobody"}, check=True)
+    assert planned["changed"] and planned["migration"]["status"] == "planned", planned
+    assert [step["name"] for step in planned["migration"]["pending"]] == ["a1", "b2"]
+    assert planned["migration"]["pending"][0]["message"] == "an address for letters"
+    assert "ADD COLUMN email" in planned["migration"]["sql"] and planned["migration"]["backup"] is None
+    without = run_module("database_migration", {**asked, "plan": "nobody"})
+    assert without["failed"] and without["error"] == "Refused" and "no verified backup" in without["msg"], without
+    backed_up(orders)
+    rehearsed = run_module("database_migration", {**asked, "only_rehearse": True})
+    assert rehearsed["migration"]["status"] == "rehearsed" and not rehearsed["changed"], rehearsed
+    assert rehearsed["migration"]["rehearsal"]["status"] == "done"
+    assert columns(orders) == "id name note" and rows(orders, "SELECT to_regclass('public.alembic_version')") is None
+
+
 def test_what_takes_data_away_is_named_and_wants_to_be_confirmed(run_module, orders, options, backed_up, tmp_path):
     project = AlembicProject(tmp_path / "app").add("a1", ["DELETE FROM customers WHERE id > 150", "ALTER TABLE customers DROP note"])
     backed_up(orders)
@@ -159,7 +187,7 @@ def test_what_takes_data_away_is_named_and_wants_to_be_confirmed(run_module, ord
     assert refused["error"] == "Refused" and "column public.customers.note" in refused["msg"], refused
     assert "50 of 200 rows of table public.customers" in refused["msg"], "the rehearsal counts"
     assert columns(orders) == "id name note" and rows(orders, "SELECT count(*) FROM public.customers") == 200
-    done = run_module("database_migration", options(orders, project, confirm=True))
+    done = run_module("database_migration", options(orders, project, confirm=True, rehearse=False))
     assert done["migration"]["status"] == "migrated" and columns(orders) == "id name", done
     assert found(done, "database.migration_takes")["status"] == "warn"
 
@@ -282,7 +310,7 @@ def test_a_run_after_a_kill_says_what_it_finds_and_goes_on_or_leads_back(run_mod
     assert planned["migration"]["interrupted"]["backup_id"] == id and "the database is at a1" in found(
         planned, "database.migration_interrupted")["message"], planned
     if then == "continue":
-        done = run_module("database_migration", {**asked, "rehearse": True})
+        done = run_module("database_migration", {**asked, "rehearse": True})  # of the copy of before, from where that stands
         assert done["migration"]["status"] == "migrated" and done["migration"]["from"] == [] and done["migration"]["at"] == ["b2"], done
         assert rows(orders, "SELECT to_regclass('public.news')::text") == "public.news"
     else:
