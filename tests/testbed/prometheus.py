@@ -21,6 +21,8 @@ from tests.testbed.postgres import free_port
 
 # One series: its name with its labels as OpenMetrics writes them, and its samples as pairs of Unix time and value.
 Series = tuple[str, Iterable[tuple[float, float]]]
+# An alert that fired before its Alertmanager was discovered (five seconds after a reload) is sent again after a minute otherwise.
+IMPATIENT = ("--rules.alert.resend-delay=2s",)
 
 
 @dataclass(frozen=True)

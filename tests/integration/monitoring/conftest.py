@@ -94,5 +94,5 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
         return Response()
 
     with serve_http({f"/{name}": receive for name in ("on-call", "manager", "team")}) as receivers, \
-            prometheus.serve_alertmanager() as alertmanager, prometheus.serve_prometheus() as server:
+            prometheus.serve_alertmanager() as alertmanager, prometheus.serve_prometheus(options=prometheus.IMPATIENT) as server:
         yield Stack(server, alertmanager, receivers, tmp_path_factory.mktemp("stack"), told)
