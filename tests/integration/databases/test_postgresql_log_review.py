@@ -60,6 +60,7 @@ def _misbehave(target):
             session.run("CREATE TABLE IF NOT EXISTS public.wal (v int); INSERT INTO public.wal VALUES (1)")
             session.run("SELECT pg_switch_wal()")
         _deadlock(target)
+        _wait_for_a_lock(target)
     for change in ({"password": "wrong"}, {"password": "wrong"}, {"user": "typed as a name"}):
         with pytest.raises(OpsError):
             postgres.connect(replace(target, **change))
@@ -84,6 +85,17 @@ def _deadlock(target):
         thread.join()
 
 
+def _wait_for_a_lock(target):
+    with postgres.connect(target, autocommit=False) as holder, postgres.connect(target) as waiter:
+        holder.run("LOCK TABLE public.users")
+        thread = threading.Thread(target=waiter.fetch, args=("SELECT 1 FROM public.users",))
+        thread.start()
+        waited = "SELECT count(*) FROM pg_locks WHERE NOT granted AND waitstart < clock_timestamp() - interval '400 ms'"
+        wait_until(lambda: holder.value(waited), deadline=Deadline(SystemClock(), 30), what="a session that waits", interval=0.05)
+        holder.run("ROLLBACK")
+        thread.join()
+
+
 def options(folder, state, form, **change):
     return {"paths": [str(folder / FORMATS[form])], "line_prefix": PREFIX, "state": str(state), "limits": LIMITS, **change}
 
@@ -101,10 +113,10 @@ def settled(run_module, logged, tmp_path, form):
         answers[:] = [run_module("postgresql_log_review", options(folder, tmp_path / "first", form), check=True)]
         log = answers[0].get("log", {})
         return log and log["checkpoints"]["too_frequent"] and log["checkpoints"]["number"] and sum(
-            one["count"] for one in log["failed_logins"]) == 3
+            one["count"] for one in log["failed_logins"] if one["address"] == "127.0.0.1") == 3
 
     answers: list = []
-    wait_until(whole, deadline=Deadline(SystemClock(), 60), what="the server's log", interval=0.5)
+    wait_until(whole, deadline=Deadline(SystemClock(), 30), what="the server's log", interval=0.5)
     return answers[0]
 
 
@@ -113,9 +125,10 @@ def test_everything_that_happened_is_counted_and_no_secret_is_kept(run_module, l
     answer = settled(run_module, logged, tmp_path, form)
     seen, log = found(answer), answer["log"]
     assert log["unread"] == 0 and log["files"] == 1
-    states = {state: number for state, number in log["states"].items() if state != "57P03"}
+    # pg_isready asked as whoever runs these tests while the server started.
+    states = {state: number for state, number in log["states"].items() if state not in ("57P03", "28000")}
     assert states == {"23505": 1, "42601": 1, "22P02": 1, "42P01": 1, "40P01": 1, "28P01": 3}
-    assert {(one["user"], one["address"]): one["count"] for one in log["failed_logins"]} == {
+    assert {(one["user"], one["address"]): one["count"] for one in log["failed_logins"] if one["address"] == "127.0.0.1"} == {
         ("postgres", "127.0.0.1"): 2, ("(no such role)", "127.0.0.1"): 1}
     assert log["deadlocks"] == 1 and log["temporary_files"]["number"] >= 1 and log["lock_waits"]["number"] >= 1
     assert any(one["statement"] == "SELECT pg_sleep(?), ?" for one in log["slow_statements"]["worst"])
@@ -148,7 +161,7 @@ def test_each_message_is_read_once_across_rotation(run_module, logged, tmp_path)
             seen[state] = seen.get(state, 0) + number
         return {"22012", "2201F"} <= set(seen)
 
-    wait_until(both, deadline=Deadline(SystemClock(), 60), what="both errors", interval=0.3)
+    wait_until(both, deadline=Deadline(SystemClock(), 30), what="both errors", interval=0.3)
     assert seen["22012"] == seen["2201F"] == 1 and "40P01" not in seen
 
 
