@@ -11,7 +11,7 @@ type: notification
 short_description: Show findings on the console as they come
 description:
   - After each task that returns findings, prints those that did not pass, one line each, and the counts.
-  - Ends the run with the summary of its report, where it wrote one.
+  - Ends the run with the summary of its report, where it wrote one, or with the plan that it drew up.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 requirements:
@@ -50,10 +50,12 @@ class CallbackModule(CallbackBase):
 
     def _show(self, result):
         body = result._result
-        self._console = body.get("console") or self._console
         if body.get("_ansible_no_log") or body.get("gated"):
             return
-        for answer in body.get("results") if isinstance(body.get("results"), list) else [body]:
+        answers = body.get("results") if isinstance(body.get("results"), list) else [body]
+        told = [line for answer in answers if isinstance(answer, dict) for line in answer.get("console") or ()]
+        self._console = told or self._console
+        for answer in answers:
             if not isinstance(answer, dict) or not answer.get("findings"):
                 continue
             for finding in answer["findings"]:

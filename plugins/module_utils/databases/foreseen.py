@@ -44,9 +44,19 @@ def observe_staying(session: Session, tables: Sequence[Table], plan: Plan) -> St
     shares = {}
     for row in session.fetch(_INDEXES, {"tables": list(known)}):
         table = known[row["table_oid"]]
-        live, dead = (table.toast_live_rows, table.toast_dead_rows) if row["of_toast"] else (table.live_rows, table.dead_rows)
-        shares[row["oid"]] = live / (live + dead) if live + dead else 1.0
+        if row["of_toast"]:
+            shares[row["oid"]] = share_of(table.toast_live_rows, table.toast_dead_rows, -1)
+        else:
+            shares[row["oid"]] = share_of(table.live_rows, table.dead_rows, table.rows)
     return Staying(shares)
+
+
+def share_of(live: float, dead: float, counted: float) -> float:
+    """The share of a table's rows that stays after its vacuum, by the statistics, or by the rows that the last ANALYZE counted (-1:
+    none) where those are worse: who is foreseen in vain is spared, who is not foreseen waits for the next run.
+    """
+    by_statistics = live / (live + dead) if live + dead else 1.0
+    return min(by_statistics, 1 - dead / counted) if counted > dead else by_statistics
 
 
 def observe_both(session: Session, policy: ReindexPolicy, staying: Staying) -> tuple[list[Index], list[Index]]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..core.finding import Finding, Status, count, sentence, worst
 
-# Keys that Ansible adds to a result and that say nothing of the work.
+# Keys that Ansible adds to a result and that say nothing of the work, and what is for the terminal or came out of the ledger.
 _NOISE = {
-    "ansible_loop_var", "ansible_facts", "ansible_no_log", "censored", "changed", "deprecations", "diff", "exception", "failed",
-    "findings", "hint", "invocation", "item", "module_stderr", "module_stdout", "msg", "results", "skipped",
+    "ansible_loop_var", "ansible_facts", "ansible_no_log", "censored", "changed", "console", "deprecations", "diff", "exception", "failed",
+    "findings", "hint", "history", "invocation", "item", "module_stderr", "module_stdout", "msg", "results", "skipped",
     "skip_reason", "summary", "unreachable", "warnings", "error", "evidence", "_ansible_no_log",
 }
 

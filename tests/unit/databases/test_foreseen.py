@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.foreseen import Staying, plan_foreseen
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.foreseen import Staying, plan_foreseen, share_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.indexes import Index
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_plan import ReindexPolicy
 
@@ -36,3 +36,9 @@ def test_an_index_of_which_nothing_is_known_is_looked_at_after_the_vacuum_where_
 
 def test_an_index_of_a_table_that_is_not_vacuumed_stays_as_it_is():
     assert Staying({}).after(full()) == full() and Staying({1: 0.5}).after(full(rows=-1)).rows == -1
+
+
+@pytest.mark.parametrize("live, dead, counted, share", [
+    (20, 80, -1, 0.2), (120, 80, 100, 0.2), (20, 80, 1000, 0.2), (0, 0, -1, 1), (50, 50, 40, 0.5)])
+def test_the_worse_of_statistics_and_count_decides_what_stays(live, dead, counted, share):
+    assert share_of(live, dead, counted) == pytest.approx(share)
