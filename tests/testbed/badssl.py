@@ -29,7 +29,7 @@ from tests.testbed.postgres import free_port
 from tests.testbed.revocation import serve_register
 from tests.testbed.tls import DAY, Authority, Identity, self_signed, serve_tls
 
-HOST = "shop.test"
+HOST = "www.shop.test"
 POLICY = {"warn_days": 30, "fail_days": 14, "max_age": "365d", "min_rsa_bits": 2048, "min_ec_bits": 256,
           "signature_hashes": ["sha256", "sha384", "sha512"], "min_protocol": "TLSv1.2", "refuse_older": True}
 
@@ -73,7 +73,7 @@ def serve_cases() -> Iterator[list[Case]]:
             plain: list[tuple[str, Identity, dict[str, Any], str, dict[str, Any]]] = [
                 ("good", leaf, {}, "", {}),
                 ("good, RSA", middle.issue(names, key="rsa"), {}, "", {}),
-                ("good, wildcard", middle.issue(["*.test"]), {}, "", {}),
+                ("good, wildcard", middle.issue(["*.shop.test"]), {}, "", {}),
                 ("good, address", middle.issue(["127.0.0.1"]), {}, "", {"server_name": None}),
                 ("good, not revoked", register.issue(names), {}, "", asked),
                 ("expired", middle.issue(names, not_after=now - 3 * DAY), {}, "expiry", {}),
@@ -81,7 +81,7 @@ def serve_cases() -> Iterator[list[Case]]:
                 ("ends in five days", middle.issue(names, not_after=now + 5 * DAY), {}, "expiry", {}),
                 ("valid for 398 days", middle.issue(names, not_after=now + 397 * DAY), {}, "lifetime", {}),
                 ("wrong host", middle.issue(["elsewhere.test"]), {}, "host_name", {}),
-                ("wildcard too high", middle.issue(["*.test"]), {}, "host_name", {"server_name": f"a.{HOST}"}),
+                ("wildcard too high", middle.issue(["*.shop.test"]), {}, "host_name", {"server_name": f"a.{HOST}"}),
                 ("name only in CN", middle.issue([], common_name=HOST), {}, "host_name", {}),
                 ("self-signed", self_signed(names), {}, "self_signed", {}),
                 ("untrusted root", stranger.issue(names), {}, "chain", {}),

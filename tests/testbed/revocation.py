@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An authority that says what it revoked: OpenSSL's own responder (OCSP), and a list (CRL) over HTTP, both on the loopback."""
+"""An authority that says what it revoked: by OpenSSL's own responder (OCSP) and by a list (CRL), over HTTP on the loopback."""
 
 from __future__ import annotations
 
 import contextlib
 import http.server
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,14 +15,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands, end_group
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from tests.testbed.postgres import free_port
 from tests.testbed.tls import Authority, Identity
 
 HOUR = timedelta(hours=1)
@@ -64,7 +60,8 @@ class Register:
         serial = f"{certificate.serial_number:X}"
         serial = serial if len(serial) % 2 == 0 else f"0{serial}"
         at = f"{datetime.now(timezone.utc) - HOUR:%y%m%d%H%M%SZ},keyCompromise" if revoked else ""
-        self._rows.append(f"{'R' if revoked else 'V'}\t{certificate.not_valid_after_utc:%y%m%d%H%M%SZ}\t{at}\t{serial}\tunknown\t/CN=x\n")
+        end = f"{certificate.not_valid_after_utc:%y%m%d%H%M%SZ}"
+        self._rows.append(f"{'R' if revoked else 'V'}\t{end}\t{at}\t{serial}\tunknown\t/CN={serial}\n")  # OpenSSL wants each subject once
         if revoked:
             self._revoked.append(certificate.serial_number)
         new = self.folder / "index.new"
@@ -93,17 +90,35 @@ class Register:
         return path
 
 
+    def answer(self, request: bytes) -> bytes:
+        """What OpenSSL's responder says to a request of now. Its own server would listen on every interface of this machine."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            asked, said = Path(folder, "request"), Path(folder, "answer")
+            asked.write_bytes(request)
+            Commands().run(["openssl", "ocsp", "-index", str(self.folder / "index.txt"), "-CA", str(self.folder / "ca.crt"), "-rsigner",
+                            str(self.folder / "ca.crt"), "-rkey", str(self.folder / "ca.key"), "-nmin", "60", "-reqin", str(asked),
+                            "-respout", str(said)], timeout=30)
+            return said.read_bytes()
+
+
 @contextlib.contextmanager
 def serve_register(authority: Authority) -> Iterator[Register]:
     """Until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="evenkeel-register-"))
-    register = Register(authority, folder, f"http://127.0.0.1:{free_port()}/", "")
+    register = Register(authority, folder, "", "")
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             register.asked.append(self.path)
-            body = register.lists.get(self.path)
+            self._reply(register.lists.get(self.path))
+
+        def do_POST(self) -> None:
+            request = self.rfile.read(int(self.headers["Content-Length"]))
+            self._reply(register.answer(request) if self.path == "/ocsp" else None, "application/ocsp-response")
+
+        def _reply(self, body: bytes | None, kind: str = "application/pkix-crl") -> None:
             self.send_response(200 if body is not None else 404)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
             self.wfile.write(body or b"")
@@ -112,27 +127,15 @@ def serve_register(authority: Authority) -> Iterator[Register]:
             """Nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    register.crl_url = f"http://127.0.0.1:{server.server_port}/list.crl"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    register.ocsp_url, register.crl_url = (f"http://127.0.0.1:{server.server_port}/{path}" for path in ("ocsp", "list.crl"))
     authority.write(folder)
     (folder / "ca.key").touch(mode=0o600)
     (folder / "ca.key").write_bytes(Identity(authority.certificate, authority.key).key_pem)
     register.register(authority.issue(["first"]).certificate)
-    port = register.ocsp_url.rpartition(":")[2].strip("/")
-    with (folder / "ocsp.log").open("wb") as log:
-        process = Commands().start(["openssl", "ocsp", "-port", port, "-index", str(folder / "index.txt"), "-CA", str(folder / "ca.crt"),
-                                    "-rsigner", str(folder / "ca.crt"), "-rkey", str(folder / "ca.key"), "-nmin", "60", "-ignore_err"],
-                                   stdout=log.fileno(), stderr=subprocess.STDOUT, text=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        def waits() -> bool:
-            if process.poll() is not None:
-                raise RuntimeError(f"openssl ocsp ended: {(folder / 'ocsp.log').read_text(errors='replace')[-2000:]}")
-            return "waiting" in (folder / "ocsp.log").read_text(errors="replace").lower()
-
-        wait_until(waits, deadline=Deadline(SystemClock(), 15), what="openssl ocsp to wait for clients", interval=0.05)
         yield register
     finally:
-        end_group(process)
         server.shutdown()
         server.server_close()
         shutil.rmtree(folder, ignore_errors=True)

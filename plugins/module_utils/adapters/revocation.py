@@ -111,8 +111,8 @@ class Inquiry:
         if listed.issuer != issuer.subject or not listed.is_signature_valid(issuer.public_key()):
             raise Damaged(f"the list at {url} is not signed by the issuer", hint="Tell the authority; see what answers at that address")
         if listed.last_update_utc > now + SKEW or (listed.next_update_utc or now) < now:
-            raise Damaged(f"the list at {url} is out of date", "The authority has to publish a new one; compare the clock of this host "
-                          "(timedatectl)")
+            raise Damaged(f"the list at {url} is out of date", hint="The authority has to publish a new one; compare the clock of this "
+                          "host (timedatectl)")
         if not _covers_all(listed):
             raise Damaged(f"the list at {url} does not speak of all certificates of the issuer", hint="Use OCSP where the authority has it")
         found = listed.get_revoked_certificate_by_serial_number(certificate.serial_number)

@@ -18,6 +18,7 @@ from tests.testbed.tls import Authority, serve_tls
 
 DAY = timedelta(days=1)
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
+SECRET = "s3 'cret' %s"
 POLICY = {"warn_days": 30, "fail_days": 14, "min_protocol": "TLSv1.2"}
 
 
@@ -51,19 +52,19 @@ def test_java_keystores(check, root, tmp_path):
         missing("keytool (default-jre-headless)")
     identity = root.intermediate().issue(["api.example.com"])
     for name, one in (("well", identity), ("ended", root.issue(["api.example.com"], not_after=NOW - DAY))):
-        (tmp_path / f"{name}.p12").write_bytes(one.pkcs12("päss-word"))
+        (tmp_path / f"{name}.p12").write_bytes(one.pkcs12(SECRET))
         subprocess.run(["keytool", "-importkeystore", "-noprompt", "-srckeystore", tmp_path / f"{name}.p12", "-srcstoretype", "PKCS12",
-                        "-srcstorepass", "päss-word", "-destkeystore", tmp_path / f"{name}.jks", "-deststoretype", "JKS",
-                        "-deststorepass", "päss-word"], check=True, capture_output=True, timeout=120)
+                        "-srcstorepass", SECRET, "-destkeystore", tmp_path / f"{name}.jks", "-deststoretype", "JKS",
+                        "-deststorepass", SECRET], check=True, capture_output=True, timeout=120)
     (tmp_path / "garbage.jks").write_bytes(b"\xfe\xed\xfe\xed\0\0\0\2garbage")
     sources = [{"name": name, "file": str(tmp_path / f"{file}.jks"), **({"password": password} if password else {})}
-               for name, file, password in (("well", "well", "päss-word"), ("unlocked", "well", None), ("ended", "ended", "päss-word"),
+               for name, file, password in (("well", "well", SECRET), ("unlocked", "well", None), ("ended", "ended", SECRET),
                                             ("locked", "well", "another"), ("garbage", "garbage", "x"))]
     amiss, answer = check(*({**source, "hosts": ["api.example.com"]} for source in sources))
     assert {name: set(found) for name, found in amiss.items()} == {
         "well": set(), "unlocked": set(), "ended": {"expiry"}, "locked": {"reachable"}, "garbage": {"reachable"}}
     assert "with this password" in amiss["locked"]["reachable"]["message"] and "no keystore" in amiss["garbage"]["reachable"]["message"]
-    assert "päss-word" not in json.dumps({**answer, "invocation": None}, ensure_ascii=False)
+    assert SECRET not in json.dumps({**answer, "invocation": None}, ensure_ascii=False)
     [leaf] = [one for one in answer["certificates"] if one["source"] == "well"]
     assert leaf["chain"][0]["subject"].startswith("CN=Testbed intermediate") and leaf["chain"][0]["days_left"] > 1000
 
@@ -91,7 +92,7 @@ def acm() -> Iterator[tuple[dict[str, Any], Any]]:
 def test_certificates_of_amazon(check, root, acm):
     options, client = acm
     middle = root.intermediate()
-    well, ended = middle.issue(["cdn.example.com"], key="rsa"), middle.issue(["old.example.com"], not_after=NOW - DAY)
+    well, ended = middle.issue(["cdn.example.com"], key="rsa"), middle.issue(["old.example.com"], not_after=NOW + 3 * DAY)
     chain = b"".join(Authority(one, None).cert_pem for one in well.chain)
     arn = client.import_certificate(Certificate=well.cert_pem, PrivateKey=well.key_pem, CertificateChain=chain)["CertificateArn"]
     client.import_certificate(Certificate=ended.cert_pem, PrivateKey=ended.key_pem, CertificateChain=chain)

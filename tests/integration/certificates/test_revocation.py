@@ -138,9 +138,10 @@ wild IN CAA 0 issuewild ";"
     asleep = run_module("certificate_check", {"sources": [{**source, "hosts": ["one.shop.test"]}], "timeout": "1s",
                                               "policy": {"caa_issuers": ["letsencrypt.org"]}, "resolver": "127.0.0.1:1"})
     said = [(one["status"], one["message"]) for one in answer["findings"] if one["check"] == "certificate.caa"]
-    assert [status for status, _message in said] == ["pass", "pass", "fail", "fail", "fail", "fail", "fail", "fail"], said
+    # For the zone above its own this server refuses to answer, which a resolver would: nobody knows then.
+    assert [status for status, _message in said] == ["pass", "pass", "fail", "fail", "fail", "fail", "unknown", "fail"], said
     for (_status, message), expected in zip(said, [
             "only letsencrypt.org may", "only letsencrypt.org may", "let other.example issue", "do not let", "do not let",
-            "every authority", "every authority", "do not let"], strict=True):
+            "every authority", "could not be asked", "do not let"], strict=True):
         assert expected in message, said
     assert [one["status"] for one in asleep["findings"] if one["check"] == "certificate.caa"] == ["unknown"]
