@@ -148,7 +148,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.maintenance 
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import OptionGroup, own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
-from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import disable, enable, end_when_over, judge, observe
+from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import disable, enable, end_when_over, judge, observe, planned
 
 OPTIONS = own(
     name={"type": "str", "default": "site"},
@@ -179,9 +179,8 @@ def run(request: Request) -> Outcome:
     url, ask = request["url"], page_of(request.options)
     if request["state"] == "observed" or request.check_mode:
         mode = observe(switch, store, ask)
-        after = mode.before if request["state"] == "observed" else switch.wanted(request["state"] == "enabled")
-        changed = after != mode.before or (request["state"] == "disabled" and mode.record is not None) \
-            or (request["state"] == "enabled" and mode.record is None)
+        after, changed = (mode.before, False) if request["state"] == "observed" \
+            else planned(switch, mode, on=request["state"] == "enabled", record=policy.record)
     elif request["state"] == "enabled":
         mode = enable(switch, store, ask, request.clock, record=policy.record, patience=policy.patience, url=url)
         after, changed = mode.after, mode.changed

@@ -113,14 +113,14 @@ def observe(switch: Switch, store: Store, ask: Callable[[], Seen]) -> Mode:
 
 
 def enable(switch: Switch, store: Store, ask: Callable[[], Seen], clock: Clock, *, record: Record, patience: float, url: str) -> Mode:
-    """On. The first who switched it on stays on record; a later end that is announced takes the place of the earlier.
+    """On. The first who switched it on stays on record; an end that is announced takes the place of the earlier one.
 
     :raises CommandFailed: where the URL does not show the page in time; what was before is set again
     :raises OpsError: by the switch; likewise
     """
     before, written = switch.state(), _read(store)
     wanted, known = switch.wanted(True), _read(store)
-    record = replace(known, until=record.until, change=record.change or known.change) if known else record
+    record = _joined(known, record)
     if known != record:
         store.write(record.as_value())
     try:
@@ -136,6 +136,13 @@ def enable(switch: Switch, store: Store, ask: Callable[[], Seen], clock: Clock, 
         _take_back(switch, store, before, written, error)
         raise
     return Mode(True, before != wanted or known != record, record, seen, before, wanted)
+
+
+def planned(switch: Switch, mode: Mode, *, on: bool, record: Record) -> tuple[State, bool]:
+    """What would be set after what was observed, and whether `enable` or `disable` would change anything."""
+    wanted = switch.wanted(on)
+    kept = mode.record != _joined(mode.record, record) if on else mode.record is not None
+    return wanted, wanted != mode.before or kept
 
 
 def disable(switch: Switch, store: Store, ask: Callable[[], Seen], clock: Clock, *, patience: float, url: str) -> Mode:
@@ -191,6 +198,10 @@ def judge(mode: Mode, url: str, name: str, now: datetime) -> list[Finding]:
             told += f", announced until {format_instant(record.until)}"
         findings = [Finding(check, name, Status.FAIL if over else Status.PASS, told, seconds, limit, "s", off if over else "")]
     return [*findings, _judge_page(mode, url)]
+
+
+def _joined(known: Record | None, record: Record) -> Record:
+    return replace(known, until=record.until or known.until, change=record.change or known.change) if known else record
 
 
 def _judge_page(mode: Mode, url: str) -> Finding:

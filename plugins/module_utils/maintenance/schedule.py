@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -26,6 +26,8 @@ from zoneinfo import ZoneInfo
 from ..core.errors import InvalidOption
 from ..core.quantities import DAY, parse_duration
 
+# How far ahead is looked for what comes next: longer than a year, so that yearly events are found.
+HORIZON = 400 * DAY
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WHICH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 _HOURS = r"(\d{2}:\d{2})\s*-\s*(\d{2}:\d{2})"
@@ -148,7 +150,7 @@ def _read(entry: Mapping[str, Any], what: str) -> Schedule:
         raise InvalidOption(f"{what} needs either when or icalendar", hint=_HINT)
     named = Schedule(entry["name"], zone, notice)
     if path:
-        return Schedule(**{**vars(named), "path": path})
+        return replace(named, path=path)
     said = " ".join(text.replace("\N{EN DASH}", "-").split()).lower()
     if said == "always":
         if notice:
@@ -158,7 +160,7 @@ def _read(entry: Mapping[str, Any], what: str) -> Schedule:
         match = pattern.fullmatch(said)
         if match:
             try:
-                return Schedule(**{**vars(named), **read(match)})
+                return replace(named, **read(match))
             except ValueError as error:
                 raise InvalidOption(f"{what}: {text!r} cannot be read: {error}", hint=_HINT) from error
     raise InvalidOption(f"{what}: {text!r} cannot be read", hint=_HINT)
@@ -212,7 +214,3 @@ def _zone(name: Any, what: str) -> ZoneInfo:
     except (KeyError, ValueError, OSError, TypeError) as error:
         raise InvalidOption(f"{what}: {name!r} is no time zone that this machine knows",
                             hint="Write a name of the IANA data base such as Europe/Berlin; the package tzdata has them") from error
-
-
-# How far ahead is looked for what comes next: longer than any yearly pause, shorter than a leap of rules.
-HORIZON = 400 * DAY

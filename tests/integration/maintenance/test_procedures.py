@@ -5,15 +5,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.conftest import ROOT
 
 
 def status_of(url: str) -> int:
@@ -96,6 +104,30 @@ def test_the_page_goes_away_even_where_the_work_failed(playbook, inventory, vari
         "enable": "pass", "patches": "fail", "disable": "pass", "health": "pass"}
     assert came["status"] == "fail" and (how != "fails" or "the package is held" in came["steps"][1]["message"])
     assert not list((nginx.folder / "state").glob("*.json"))
+
+
+def test_a_run_that_is_killed_leaves_who_takes_the_page_away(playbook, inventory, variables, nginx, tmp_path):
+    (tmp_path / "work.yml").write_text(yaml.safe_dump([{"name": "Wait", "ansible.builtin.wait_for": {"timeout": 60}}]))
+    extra = tmp_path / "killed.json"
+    extra.write_text(json.dumps({**variables, "evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite"}))
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("ansible-playbook")), "evenkeel.ops.maintenance.run", "-i", str(inventory), "-e", f"@{extra}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")})
+    record, end = nginx.folder / "state/site.json", time.monotonic() + 90
+    try:
+        while status_of(nginx.url) != 503:
+            assert time.monotonic() < end and process.poll() is None, "the page never came"
+            time.sleep(0.2)
+        time.sleep(2)  # into the work
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert status_of(nginx.url) == 503 and json.loads(record.read_text())["until"], "nobody was left to take it away"
+    with (nginx.folder / "state/site.lock").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a process of the host waits for the announced end
+    off = playbook("evenkeel.ops.maintenance.disable", inventory=inventory, variables=variables)
+    assert off.returncode == 0 and status_of(nginx.url) == 200 and not record.exists(), off.stdout
 
 
 def test_nothing_is_begun_without_window_notice_approvals_and_a_way_back(playbook, inventory, variables, nginx, tmp_path):

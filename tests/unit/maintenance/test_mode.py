@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import CommandFailed, Interrupted, InvalidOption
-from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import Record, Seen, disable, enable, judge, observe
+from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import Record, Seen, disable, enable, judge, observe, planned
 
 
 class Memory:
@@ -67,6 +67,7 @@ def test_it_is_on_record_before_it_is_on_and_until_it_is_off(clock):
     clock.sleep(60)
     assert not on(memory, clock, by="G. Lovelace", until=until).changed and memory.kept["by"] == "A. Hopper"
     assert on(memory, clock).changed and memory.kept["since"] == first, "a later end was announced"
+    assert not on(memory, clock, until=None).changed, "an end that was announced is not forgotten"
     assert off(memory, clock).changed and memory.kept is None and memory.log[-1] == ("apply", None, True)
     assert not off(memory, clock).changed
 
@@ -131,3 +132,15 @@ def test_longer_than_announced_is_a_failure_and_nobody_on_record_a_warning(clock
 def test_what_a_site_shows_without_the_mode(clock, answer, expected):
     memory = Memory()
     assert statuses(observe(memory, memory, lambda: answer), clock) == ["pass", expected]
+
+
+def test_what_would_change_is_what_changes(clock):
+    memory = Memory()
+    first = record(clock)
+
+    def would(*, on, **more):
+        return planned(memory, observe(memory, memory, memory.ask), on=on, record=record(clock, **more))[1]
+
+    assert would(on=True) and not would(on=False)
+    enable(memory, memory, memory.ask, clock, record=first, patience=3.0, url="http://x/")
+    assert not would(on=True, until=first.until) and would(on=True, until=first.until + timedelta(hours=1)) and would(on=False)
