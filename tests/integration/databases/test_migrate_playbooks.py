@@ -62,7 +62,7 @@ def variables(tmp_path: Path, scratch: str, target: Any, **more: Any) -> dict[st
     folder = max(postgres.installations(), key=lambda one: one.major).folder
     return {"databases_targets": [{"name": "books", **login(target)}], "databases_repository": str(tmp_path / "repository"),
             "databases_bin_dir": folder, "databases_scratch_dir": scratch, "databases_state_dir": str(tmp_path / "state"),
-            "backups_repository": str(tmp_path / "elsewhere"), "backups_min_free": "1MiB", "backups_bin_dir": folder,
+            "backups_min_free": "1MiB", "backups_bin_dir": folder,
             "backups_plans": [{"name": "books", "engine": "pg_dump", "max_age": "20h", "source": login(target)}], **more}
 
 
