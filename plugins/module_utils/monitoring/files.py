@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,22 +18,35 @@ from ..core.errors import CommandFailed, OpsError
 from ..core.files import storage_errors, write_atomically
 from ..core.waiting import Deadline, wait_until
 
-# Prometheus, Alertmanager and Grafana run as users of their own; nothing secret is in these files.
+# A line of YAML whose key says that its value is a secret; a key that ends with _file names a file.
+_SECRET = re.compile(r"(?im)^([\s-]*[\"']?\w*(?:password|secret|token|key|credentials|api_url)[\"']?\s*:)[^\n]*\S[^\n]*$")
+# Of new files: Prometheus, Alertmanager and Grafana run as users of their own, and nothing secret is in what is written.
 _MODE = 0o644
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file as it is to be, and as it is (None where it is not there)."""
+    """A file as it is to be, and as it is, byte by byte (None where it is not there), with its mode and owner. These are kept: what was
+    written by hand may hold a secret, and is put back as it was.
+    """
 
     path: Path
     after: str
-    before: str | None
+    before: bytes | None = None
+    mode: int = _MODE
+    owner: tuple[int, int] | None = None
 
     @property
     def needed(self) -> bool:
         """Whether anything is to be written."""
-        return self.before != self.after
+        return self.before != self.after.encode("utf-8")
+
+    def write(self, content: bytes) -> None:
+        """Put a content there.
+
+        :raises StorageFailed: where it cannot be
+        """
+        write_atomically(self.path, content, mode=self.mode, owner=self.owner)
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,12 @@ def changes(wanted: Sequence[tuple[Path, str]]) -> list[Change]:
     found = []
     for path, after in wanted:
         with storage_errors(path):
-            found.append(Change(path, after, path.read_text(encoding="utf-8", errors="replace") if path.exists() else None))
+            if not path.exists():
+                found.append(Change(path, after))
+                continue
+            seen = path.stat()
+            owner = (seen.st_uid, seen.st_gid) if os.geteuid() == 0 else None  # nobody else may give files away
+            found.append(Change(path, after, path.read_bytes(), stat.S_IMODE(seen.st_mode), owner))
     return found
 
 
@@ -80,7 +101,7 @@ def bring(found: Sequence[Change], server: Server | None, clock: Clock, *, patie
         return False
     for change in needed:
         _parent(change.path)
-        write_atomically(change.path, change.after.encode("utf-8"), mode=_MODE)
+        change.write(change.after.encode("utf-8"))
     if server is None:
         return True
     try:
@@ -94,9 +115,10 @@ def bring(found: Sequence[Change], server: Server | None, clock: Clock, *, patie
 
 
 def as_diff(found: Sequence[Change]) -> dict[str, str]:
-    """Ansible's diff of all files that differ."""
+    """Ansible's diff of all files that differ; what looks like a secret in what was there is blanked out."""
     needed = [change for change in found if change.needed]
-    return {"before": "".join(f"# {change.path}\n{change.before or ''}" for change in needed),
+    before = [(change.path, (change.before or b"").decode("utf-8", "replace")) for change in needed]
+    return {"before": "".join(f"# {path}\n{_SECRET.sub(_blank, text)}" for path, text in before),
             "after": "".join(f"# {change.path}\n{change.after}" for change in needed)}
 
 
@@ -104,6 +126,10 @@ def as_values(found: Sequence[Change]) -> list[dict[str, Any]]:
     """The rows of a result: path, and what was to be done with it."""
     return [{"path": str(change.path), "status": "created" if change.before is None else "changed" if change.needed else "unchanged"}
             for change in found]
+
+
+def _blank(match: re.Match[str]) -> str:
+    return f"{match[1]} ********"
 
 
 def _unread(found: Sequence[Change], server: Server) -> bool:
@@ -118,7 +144,7 @@ def _back(needed: Sequence[Change], server: Server) -> str:
             with storage_errors(change.path):
                 change.path.unlink(missing_ok=True)
         else:
-            write_atomically(change.path, change.before.encode("utf-8", "replace"), mode=_MODE)
+            change.write(change.before)
     try:
         server.reload()
     except OpsError as error:

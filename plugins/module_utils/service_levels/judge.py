@@ -95,6 +95,9 @@ def judge_objective(objective: Objective, reading: Reading) -> Finding:
     words = f"{_name(objective)} over {over} is {shown}, the target is {shown_limit(objective.measure, objective.target)}"
     if objective.alert is not None:
         words += f", the alert {shown_limit(objective.measure, objective.alert)}"
+    if objective.period and objective.measure == "availability":
+        spent = minutes(objective, reading)
+        words += f"; {spent['minutes_left']:g} of {spent['minutes_allowed']:g} minutes are left"
     return Finding(check, subject, status, words, _rounded(value), objective.target, unit,
                    "" if status is Status.PASS else _HINTS[objective.measure])
 

@@ -99,6 +99,13 @@ def test_minutes_left_of_a_month(sla, allowed):
     assert minutes(objective(target=sla, alert=None), Reading(reason="?"))["minutes_left"] is None
 
 
+def test_a_report_says_the_minutes() -> None:
+    """99.95% of a week that may lose 10.08 minutes."""
+    one = objective(alert=None).over("weekly", 7 * DAY)
+    _row, [finding] = judge(one, {one.window: Reading(99.95)}, (), BudgetLimits())
+    assert finding.check == "service_levels.compliance" and "5.04 of 10.08 minutes are left" in finding.message
+
+
 @pytest.mark.parametrize("missing", [math.nan, math.inf, -math.inf, None])
 def test_what_is_no_number_has_a_reason(missing):
     for reading in (told("latency", missing), counted("availability", missing, 0.0, 60), counted("error_rate", 1.0, missing, 60)):
