@@ -227,7 +227,8 @@ migration:
     backup: {description: 'Id, plan, status and age_seconds of the backup of before, null where there is none.', type: dict,
              returned: when something is pending}
     interrupted: {description: What an earlier run that was broken off had set out to do., type: dict, returned: after such a run}
-    rehearsal: {description: 'Status, seconds, phases, schema, takes and way_back on the copy.', type: dict, returned: success}
+    rehearsal: {description: 'Status, seconds, phases, schema, takes, way_back and what was printed on the copy.', type: dict,
+                returned: success}
     schema: {description: 'Names of objects added, changed and removed.', type: dict, returned: success}
     phases: {description: Name and seconds of what was done to the database., type: list, elements: dict, returned: success}
     printed: {description: The end of what a failed command printed., type: str, returned: after a failure}

@@ -22,6 +22,7 @@ from .command import Commands, Completed
 from .postgres import PostgresSession, PostgresTarget, connect
 
 APPLICATION = "evenkeel.ops migration"
+_LONGEST = 2**31 - 1  # milliseconds that a setting can hold
 _SLACK = 2.0  # seconds that the server itself has to end what is over its time, before it is cancelled from outside
 
 
@@ -107,7 +108,7 @@ class MigrationCommands:
                                hint="Look for locks or a slow disk, or allow it more time (timeout)") from error
 
     def _options(self, major: int) -> str:
-        lock, statement = (max(1, int(seconds * 1000)) for seconds in (self._timeouts.lock, self._timeouts.statement))
+        lock, statement = (min(max(1, int(seconds * 1000)), _LONGEST) for seconds in (self._timeouts.lock, self._timeouts.statement))
         settings = {"lock_timeout": lock, "statement_timeout": statement, "idle_in_transaction_session_timeout": statement}
         if major >= 14:  # a session whose command was killed is noticed in the middle of a statement
             settings["client_connection_check_interval"] = 1000

@@ -119,9 +119,10 @@ class AlembicTool:
         current, recorded = read_current(printed.stdout), commands.recorded_revisions()
         if current != recorded:
             raise Refused(f"alembic says that the database is at {_named(current)}, and {commands.target} is at {_named(recorded)}",
-                          hint=f"{commands.address_hint} Nothing was done",
+                          hint=f"{commands.address_hint} Or its table has another name: set alembic.version_table",
                           evidence={"alembic": list(current), "database": list(recorded), "database_name": commands.target})
-        self._agreed.add(commands.target)
+        if current:  # that neither sees anything shows nothing
+            self._agreed.add(commands.target)
         return current
 
     def _targets(self, scripts: Mapping[str, Revision]) -> tuple[str, ...]:

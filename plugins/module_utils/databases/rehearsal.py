@@ -111,7 +111,7 @@ class Rehearsed:
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {"status": "failed" if self.failed else "done", "seconds": round(self.seconds, 3), "message": self.failed,
-                "takes": list(self.takes), "schema": self.changes.as_dict() if self.changes else None,
+                "printed": self.printed, "takes": list(self.takes), "schema": self.changes.as_dict() if self.changes else None,
                 "way_back": "none" if self.back is None else "failed" if self.back else "proven",
                 "phases": [{"name": name, "seconds": round(value, 3)} for name, value in self.phases.items()], "notes": list(self.notes)}
 
@@ -170,7 +170,7 @@ def judge_rehearsal(subject: str, done: Rehearsed, limit: float) -> list[Finding
     check = "database.migration_rehearsal"
     if done.failed:
         return [Finding(check, subject, Status.FAIL, f"on a copy the migration failed: {done.failed}", round(done.seconds, 3), limit, "s",
-                        "Nothing was done to the database. Correct the migration; what it printed is in the evidence of the result")]
+                        "Nothing was done to the database. Correct the migration; what it printed is in rehearsal.printed")]
     took = f"on a copy the migration took {format_duration(done.seconds)}"
     if limit and done.seconds > limit:
         return [Finding(check, subject, Status.FAIL, f"{took}, over the limit of {format_duration(limit)}", round(done.seconds, 3), limit,
