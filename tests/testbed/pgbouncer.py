@@ -41,8 +41,9 @@ def serve_pgbouncer(server: PostgresTarget, *, settings: Mapping[str, str] | Non
              "auth_file": str(users), "admin_users": ADMIN, "stats_users": STATS, "pool_mode": "transaction", "stats_period": "1",
              "ignore_startup_parameters": "options", **(settings or {})}
     configuration = folder / "pgbouncer.ini"
+    quoted = "'" + server.database.replace("'", "''") + "'"
     configuration.write_text("\n".join([
-        "[databases]", f"pooled = host={server.host} port={server.port} dbname={server.database}", "[pgbouncer]",
+        "[databases]", f"pooled = host={server.host} port={server.port} dbname={quoted}", "[pgbouncer]",
         *(f"{name} = {value}" for name, value in given.items()), ""]), encoding="utf-8")
     if account:
         for path in (folder, users, configuration):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.errors import LibraryMissing, OpsError, TimedOut
+from ..core.errors import AccessDenied, LibraryMissing, OpsError, TimedOut, Unreachable
 from ..core.options import OptionGroup
 from ..core.quantities import format_duration
 from . import postgres
@@ -86,8 +86,15 @@ def console(target: postgres.PostgresTarget, *, timeout: float) -> Iterator[Cons
         "sslmode": target.ssl_mode, "sslrootcert": target.ca_cert, "connect_timeout": max(2, target.connect_timeout),
         "application_name": "evenkeel.ops", "tcp_user_timeout": 60000,
     }
-    with postgres.translated(target):
-        connection = postgres.psycopg.connect(
-            "", autocommit=True, **{name: value for name, value in keywords.items() if value is not None})
+    try:
+        with postgres.translated(target):
+            connection = postgres.psycopg.connect(
+                "", autocommit=True, **{name: value for name, value in keywords.items() if value is not None})
+    except Unreachable as error:
+        # PgBouncer gives the code of a broken protocol to all that it refuses.
+        if any(words in error.evidence.get("server_said", "") for words in ("not allowed", "no such user")):
+            raise AccessDenied(f"PgBouncer refuses user {target.user} for its console ({target.name})",
+                               hint="Add the user to stats_users in pgbouncer.ini, then RELOAD;", evidence=error.evidence) from error
+        raise
     with contextlib.closing(connection):
         yield Console(connection, target, timeout)
