@@ -41,7 +41,7 @@ def test_an_alert_is_provoked_and_arrives_at_the_right_channel(run_module, stack
             assert done["changed"], done
             assert not run_module(module, options)["changed"]
             assert not run_module(module, options, check=True)["changed"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:  # until all was scraped and evaluated once
             well = verify(run_module, stack)
             if {finding["status"] for finding in well["findings"]} == {"pass"} or time.monotonic() > deadline:
