@@ -19,6 +19,8 @@ from .judge import days_left, judge
 from .renewal import Plan, Renewal, RenewalPolicy, leaf_of, plan_renewal, unfit
 
 _ASK_EVERY = 0.5
+# A server that reloads gracefully takes connections with its old and its new processes for a moment: one look may meet either.
+_IN_A_ROW = 3
 
 
 class Content(Protocol):
@@ -182,7 +184,7 @@ def _put_back(renewal: Renewal, previous: Sequence[tuple[int, Content | None]], 
     done.message += "; the old one was put back, the new one stays with certbot"
     before = _shown(renewal, done.seen)
     try:
-        wait_until(lambda: _shown(renewal, tools.look()) == before, deadline=Deadline(tools.clock, policy.prove_within),
+        wait_until(_steadily(lambda: _shown(renewal, tools.look()) == before), deadline=Deadline(tools.clock, policy.prove_within),
                    what="the old certificate to be shown again", interval=_ASK_EVERY)
     except TimedOut:
         done.message += ", and is not shown everywhere again yet"
@@ -213,12 +215,25 @@ def _prove(renewal: Renewal, tools: Tools, policy: RenewalPolicy, before: Sequen
         return not amiss
 
     try:
-        wait_until(everywhere, deadline=Deadline(tools.clock, policy.prove_within), interval=_ASK_EVERY,
+        wait_until(_steadily(everywhere), deadline=Deadline(tools.clock, policy.prove_within), interval=_ASK_EVERY,
                    what="the new certificate to be shown")
     except TimedOut as error:
-        raise TimedOut(f"after {format_duration(policy.prove_within)} it is not shown everywhere: {'; '.join(amiss[:5])}",
+        what = "; ".join(amiss[:5]) or "not for long enough"
+        raise TimedOut(f"after {format_duration(policy.prove_within)} it is not shown everywhere: {what}",
                        hint="See whether the service reads the place that it was installed in, and its log; or allow more time with "
                        "prove_within") from error
+
+
+def _steadily(predicate: Callable[[], bool]) -> Callable[[], bool]:
+    """True when it was true so often in a row."""
+    row = 0
+
+    def held() -> bool:
+        nonlocal row
+        row = row + 1 if predicate() else 0
+        return row >= _IN_A_ROW
+
+    return held
 
 
 def _shown(renewal: Renewal, seen: Sequence[Observation]) -> dict[str, str]:
