@@ -104,7 +104,7 @@ def ledger_of(templar: Any, variables: Mapping[str, Any]) -> Place:
 
 
 class Ledger:
-    """Appends and reads records; safe for several processes at once."""
+    """Appends and reads records; safe for several processes at once. What is not there yet reads as empty: only `append` makes it."""
 
     def __init__(self, url: str) -> None:
         """:raises LibraryMissing: without SQLAlchemy, or without the driver that the URL names
@@ -121,13 +121,12 @@ class Ledger:
                                 hint="Write sqlite:////path/ledger.sqlite or postgresql+psycopg://user@host/database") from error
         except ImportError as error:
             raise LibraryMissing(error.name or self._url.drivername) from error
-        if self._url.get_backend_name() == "sqlite":
-            _private_file(self._url.database)
+        self._made = False
         if self._url.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _leave_transactions_to_us)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        with self._writing() as connection:
-            _METADATA.create_all(connection)
+        with self._reading():
+            pass
 
     def _connect_args(self) -> dict[str, Any]:
         return {"timeout": 60} if self._url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
@@ -146,6 +145,27 @@ class Ledger:
                 hint="Check evenkeel_ledger_url, and that its database can be written",
             ) from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """A connection to the ledger, or to one that is empty where there is none yet."""
+        if self._url.get_backend_name() != "sqlite" or _in_memory(self._url.database) or os.path.exists(self._url.database):
+            with self._writing() as connection:
+                if sa.inspect(connection).has_table(HEAD.name):
+                    yield connection
+                    return
+        with sa.create_engine("sqlite://").begin() as connection:
+            _METADATA.create_all(connection)
+            yield connection
+
+    def _make(self) -> None:
+        if self._made:
+            return
+        if self._url.get_backend_name() == "sqlite":
+            _private_file(self._url.database)
+        with self._writing() as connection:
+            _METADATA.create_all(connection)
+        self._made = True
+
     def append(self, record: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
         """Add a record (run, at, system, environment, host, area, procedure, status, changed, body) with its findings.
 
@@ -154,6 +174,7 @@ class Ledger:
         :raises StorageFailed: when the database cannot be written; nothing is kept of the record then
         """
         content = {**_storable(RECORDS, record), "body": _canonical(record["body"])}
+        self._make()
         rows = [{**_finding_columns(finding, content["run"]), "body": _canonical(finding)} for finding in findings]
         with self._writing() as connection:
             number, previous = self._head(connection) or (0, _GENESIS)
@@ -177,7 +198,7 @@ class Ledger:
 
     def records(self, run: str) -> list[dict[str, Any]]:
         """The records of a run in the order written, each with ``body`` and ``findings`` as they were given."""
-        with self._writing() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.run == run).order_by(RECORDS.c.id)).mappings().all()
             found = connection.execute(
                 sa.select(FINDINGS.c.record, FINDINGS.c.body).where(FINDINGS.c.run == run).order_by(FINDINGS.c.id)).all()
@@ -188,14 +209,14 @@ class Ledger:
 
     def newest_run(self, *, system: str, environment: str) -> str | None:
         """The run that was recorded last for a system's environment, None where there is none."""
-        with self._writing() as connection:
+        with self._reading() as connection:
             return connection.execute(
                 sa.select(RECORDS.c.run).where(RECORDS.c.system == system, RECORDS.c.environment == environment)
                 .order_by(RECORDS.c.id.desc()).limit(1)).scalar()
 
     def trend(self, *, system: str, environment: str, before: str, limit: int) -> list[dict[str, Any]]:
         """The ``trend`` values of the newest ``operations.report`` records of other runs than ``before``, oldest first."""
-        with self._writing() as connection:
+        with self._reading() as connection:
             bodies = connection.execute(
                 sa.select(RECORDS.c.body)
                 .where(RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.run != before,
@@ -205,7 +226,7 @@ class Ledger:
 
     def history(self, *, system: str, environment: str, area: str, procedure: str) -> list[dict[str, Any]]:
         """What a procedure's modules returned in all its runs for a system's environment: one dictionary each, oldest first."""
-        with self._writing() as connection:
+        with self._reading() as connection:
             bodies = connection.execute(
                 sa.select(RECORDS.c.body).where(RECORDS.c.system == system, RECORDS.c.environment == environment,
                                                 RECORDS.c.area == area, RECORDS.c.procedure == procedure)
@@ -214,7 +235,7 @@ class Ledger:
 
     def runs(self, *, system: str, environment: str, area: str, procedure: str, since: str = "") -> list[tuple[str, str, dict[str, Any]]]:
         """As `history`, each with the instant of its record and its host; ``since`` is the first instant that is wanted."""
-        with self._writing() as connection:
+        with self._reading() as connection:
             rows = connection.execute(
                 sa.select(RECORDS.c.at, RECORDS.c.host, RECORDS.c.body).where(
                     RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.area == area,
@@ -224,7 +245,7 @@ class Ledger:
     def newest_records(self, *, system: str, environment: str) -> list[dict[str, Any]]:
         """The newest record of each host's procedure, each with ``body`` and ``findings`` as they were given."""
         mine = (RECORDS.c.system == system, RECORDS.c.environment == environment)
-        with self._writing() as connection:
+        with self._reading() as connection:
             last = sa.select(sa.func.max(RECORDS.c.id)).where(*mine).group_by(RECORDS.c.host, RECORDS.c.area, RECORDS.c.procedure)
             rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.id.in_(last)).order_by(RECORDS.c.id)).mappings().all()
             found = connection.execute(sa.select(FINDINGS.c.record, FINDINGS.c.body).where(FINDINGS.c.record.in_(last))
@@ -242,7 +263,7 @@ class Ledger:
             from the end; and where an expected digest is not in the chain
         """
         previous, number, wanted = _GENESIS, 0, set(expected)
-        with self._writing() as connection:
+        with self._reading() as connection:
             for row, findings in _records(connection):
                 content = {key: value for key, value in row.items() if key not in ("id", "digest")}
                 as_written = row["previous"] == previous \
@@ -305,7 +326,7 @@ def _storable(table: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _private_file(database: str | None) -> None:
     """Make the file before SQLite does, so that at no time others may read it."""
-    if not database or database == ":memory:" or database.startswith("file:"):
+    if _in_memory(database):
         return
     private_folder(Path(database).parent)
     with storage_errors(database):
@@ -315,6 +336,10 @@ def _private_file(database: str | None) -> None:
             found = os.stat(database)
             if found.st_mode & 0o077 and found.st_uid == os.geteuid():
                 os.chmod(database, 0o600)
+
+
+def _in_memory(database: str | None) -> bool:
+    return not database or database == ":memory:" or database.startswith("file:")
 
 
 def _canonical(value: Any) -> str:

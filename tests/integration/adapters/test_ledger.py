@@ -181,16 +181,24 @@ def test_an_empty_ledger_is_whole(url):
     assert Ledger(url).verify_chain() == 0
 
 
+def test_who_only_reads_makes_nothing(tmp_path):
+    ledger = Ledger(f"sqlite:///{tmp_path}/new/ledger.sqlite")
+    assert ledger.verify_chain() == 0 and ledger.records("r1") == [] and ledger.newest_run(system="shop", environment="test") is None
+    assert list(tmp_path.iterdir()) == []
+    ledger.append(record(), [finding()])
+    assert [one["body"] for one in ledger.records("r1")] == [[{"number": 1}]] and ledger.verify_chain() == 1
+
+
 def test_the_file_is_private_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
-        Ledger(f"sqlite:///{tmp_path}/new/ledger.sqlite")
+        Ledger(f"sqlite:///{tmp_path}/new/ledger.sqlite").append(record(), [])
     finally:
         os.umask(before)
     assert (tmp_path / "new" / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     (tmp_path / "new" / "ledger.sqlite").chmod(0o644)
-    Ledger(f"sqlite:///{tmp_path}/new/ledger.sqlite")
+    Ledger(f"sqlite:///{tmp_path}/new/ledger.sqlite").append(record(), [])
     assert (tmp_path / "new" / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
 
 
@@ -203,7 +211,7 @@ def test_the_file_is_private_whatever_the_umask(tmp_path):
 ])
 def test_a_ledger_that_cannot_be_opened_says_so_without_its_password(address, error, said):
     with pytest.raises(error) as caught:
-        Ledger(address)
+        Ledger(address).append(record(), [])
     assert said in caught.value.message and caught.value.hint and "secret" not in str(caught.value)
 
 
