@@ -3,7 +3,8 @@
 """A canary alert for each destination: sent, followed through its route to a notification, and ended again.
 
 Alertmanager does not say which alert a notification was for. So the routes' answer is exact (the receivers of this very alert), and the
-delivery is read off its counters by integration: where another alert goes out by the same integration within these seconds, it counts too.
+delivery is read off its counters by integration. A new group is told of after its group_wait and never before: what the counters count
+until then is somebody else's. What another alert's notification by the same integration adds in the moment after it is not told apart.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any, Protocol
 from ..core.clock import Clock, format_instant
 from ..core.errors import OpsError
 from ..core.waiting import Deadline
-from .verify import Delivery
+from .verify import Delivery, prometheus_duration
 
 CANARY = "EvenkeelCanary"
 _LASTS = timedelta(minutes=15)
 _LOOK_EVERY = 0.5
+_GROUP_WAIT = 30.0  # what Alertmanager takes where its file says nothing
 
 
 class AlertServer(Protocol):
@@ -45,18 +47,39 @@ def integrations(configuration: Any, receiver: str) -> dict[str, int]:
 
 def follow(server: AlertServer, configuration: Any, destinations: Sequence[tuple[Mapping[str, str], str]], clock: Clock, *, canary: str,
            patience: float) -> list[Delivery]:
-    """One after the other, so that the counters tell them apart; ``canary`` is a word that no other run has."""
-    return [_follow(server, integrations(configuration, expected), dict(labels), expected, clock, f"{canary}-{number}", patience)
-            for number, (labels, expected) in enumerate(destinations)]
+    """One after the other, so that the counters tell them apart, and ended only after the last, since receivers are told of an end too.
+    ``canary`` is a word that no other run has.
+    """
+    wait, found, sent = group_wait(configuration), [], []
+    try:
+        for number, (labels, expected) in enumerate(destinations):
+            alert = _alert(labels, f"{canary}-{number}", clock)
+            sent.append(alert)
+            found.append(_follow(server, alert, integrations(configuration, expected), dict(labels), expected, clock, wait, patience))
+    finally:
+        _end(server, sent, clock)
+    return found
 
 
-def _follow(server: AlertServer, has: Mapping[str, int], labels: dict[str, str], expected: str, clock: Clock, canary: str,
-            patience: float) -> Delivery:
-    began, deadline = clock.monotonic(), Deadline(clock, patience)
-    alert = {"labels": {**labels, "alertname": CANARY, "canary": canary}, "startsAt": format_instant(clock.now()),
-             "endsAt": format_instant(clock.now() + _LASTS),
-             "annotations": {"summary": "A test of evenkeel.ops: nothing is wrong",
-                             "description": "monitoring.verify follows it to its receiver"}}
+def group_wait(configuration: Any) -> float:
+    """The shortest time (seconds) after which any route tells of a new group."""
+    def waits(route: Mapping[str, Any], inherited: float) -> list[float]:
+        own = prometheus_duration(str(route["group_wait"])) or 0.0 if "group_wait" in route else inherited
+        return [own, *(one for child in route.get("routes") or [] for one in waits(child, own))]
+
+    return min(waits((configuration or {}).get("route") or {}, _GROUP_WAIT))
+
+
+def _alert(labels: Mapping[str, str], canary: str, clock: Clock) -> dict[str, Any]:
+    """It begins when it arrives, by Alertmanager's clock; its service is its own, so that it makes a new group of the usual groupings."""
+    return {"labels": {**labels, "alertname": CANARY, "canary": canary, "service": canary}, "endsAt": format_instant(clock.now() + _LASTS),
+            "annotations": {"summary": "A test of evenkeel.ops: nothing is wrong",
+                            "description": "monitoring.verify follows it to its receiver"}}
+
+
+def _follow(server: AlertServer, alert: Mapping[str, Any], has: Mapping[str, int], labels: dict[str, str], expected: str, clock: Clock,
+            wait: float, patience: float) -> Delivery:
+    began, deadline, canary = clock.monotonic(), Deadline(clock, patience), alert["labels"]["canary"]
     receivers: list[str] = []
     sent = failed = 0.0
     seconds = None
@@ -67,6 +90,8 @@ def _follow(server: AlertServer, has: Mapping[str, int], labels: dict[str, str],
             listed = server.alerts(f'canary="{canary}"')
             receivers = [one["name"] for entry in listed for one in entry.get("receivers") or []] or receivers
             now = _counters(server)
+            if clock.monotonic() - began < wait:
+                before = now  # not ours yet
             sent = sum(min(now.get(("sent", kind), 0) - before.get(("sent", kind), 0), number) for kind, number in has.items())
             failed = sum(now.get(("failed", kind), 0) - before.get(("failed", kind), 0) for kind in has)
             if receivers and (expected not in receivers or not has):
@@ -79,16 +104,14 @@ def _follow(server: AlertServer, has: Mapping[str, int], labels: dict[str, str],
             clock.sleep(min(_LOOK_EVERY, deadline.left))
     except OpsError as error:
         return Delivery(labels, expected, error=error.message)
-    finally:
-        _end(server, alert, clock)
     return Delivery(labels, expected, receivers, sum(has.values()), sent, failed, seconds, patience)
 
 
-def _end(server: AlertServer, alert: Mapping[str, Any], clock: Clock) -> None:
+def _end(server: AlertServer, alerts: Sequence[Mapping[str, Any]], clock: Clock) -> None:
     try:
-        server.post([{**alert, "endsAt": format_instant(clock.now())}])
+        server.post([{**alert, "endsAt": format_instant(clock.now())} for alert in alerts])
     except OpsError:
-        return  # it ends by itself
+        return  # they end by themselves
 
 
 def _counters(server: AlertServer) -> dict[tuple[str, str], float]:

@@ -88,7 +88,7 @@ def judge_retention(wanted: str, flags: Mapping[str, str]) -> Finding:
     """``monitoring.retention``: metrics are kept as long as is asked for."""
     seconds, told = parse_duration(wanted, option="retention"), flags.get("storage.tsdb.retention.time", "")
     by_default = told in ("", "0s") and flags.get("storage.tsdb.retention.size", "0B") == "0B"
-    kept = _prometheus_duration(told) or (_DEFAULT_RETENTION if by_default else None)
+    kept = prometheus_duration(told) or (_DEFAULT_RETENTION if by_default else None)
     if kept is None:
         return Finding("monitoring.retention", "Prometheus", Status.UNKNOWN, f"how long metrics are kept is not known ({told!r})", None,
                        seconds, "s", "Start it with --storage.tsdb.retention.time")
@@ -152,7 +152,7 @@ def judge_dashboard(title: str, panels: Sequence[tuple[str, str]]) -> Finding:
 _PROMETHEUS_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
-def _prometheus_duration(text: str) -> float | None:
+def prometheus_duration(text: str) -> float | None:
     """``30d``, ``1y2w`` as seconds; None for what is none, and for 0."""
     parts = re.findall(r"(\d+)(ms|[smhdwy])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:

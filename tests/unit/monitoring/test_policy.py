@@ -7,10 +7,11 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Status
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import review, routing, scraping, verify
-from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.canaries import integrations
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.canaries import follow, group_wait, integrations
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.dashboards import dashboards, expressions
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.metrics import samples
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.queries import quoted, with_matcher
@@ -154,6 +155,47 @@ def test_rules_without_evaluation_and_nothing_at_all_are_unknown():
 def test_integrations_have_the_names_of_the_counters():
     document = {"receivers": [{"name": "a", "webhook_configs": [{}, {}], "email_configs": [{}], "slack_configs": []}]}
     assert integrations(document, "a") == {"webhook": 2, "email": 1} and integrations(document, "b") == {} and integrations(None, "a") == {}
+
+
+@pytest.mark.parametrize("route, wait", [
+    ({}, 30), ({"group_wait": "1s"}, 1), ({"group_wait": "1m", "routes": [{"group_wait": "5s"}, {}]}, 5), ({"group_wait": "0s"}, 0)])
+def test_a_new_group_is_told_of_after_the_shortest_wait(route, wait):
+    assert group_wait({"route": route}) == wait
+
+
+class Alertmanager:
+    """Routes everything to one receiver and counts a notification for each alert, as late as it is told to."""
+
+    def __init__(self, clock, *, after, noise=()):
+        self.clock, self.after, self.noise, self.posted, self.ended = clock, after, noise, [], 0
+        self.start = clock.monotonic()
+
+    def post(self, alerts):
+        for alert in alerts:
+            if alert["endsAt"] <= format_instant(self.clock.now()):
+                self.ended += 1
+            else:
+                self.posted.append((self.clock.monotonic(), alert))
+
+    def alerts(self, *matchers):
+        return [{"receivers": [{"name": "a"}]}]
+
+    def metrics(self):
+        now = self.clock.monotonic()
+        told = sum(now - at >= self.after for at, _alert in self.posted) + sum(now - self.start >= at for at in self.noise)
+        return [("alertmanager_notification_requests_total", {"integration": "webhook"}, float(told))]
+
+
+def test_what_goes_out_before_a_canary_can_is_not_taken_for_it(clock):
+    configuration = {"route": {"group_wait": "10s"}, "receivers": [{"name": "a", "webhook_configs": [{}]}]}
+    deaf = Alertmanager(clock, after=1e9, noise=(1, 5))
+    [one] = follow(deaf, configuration, [({"severity": "critical"}, "a")], clock, canary="x", patience=60)
+    assert one.seconds is None and verify.judge_delivery(one).status is Status.FAIL
+    well = Alertmanager(clock, after=10)
+    both = [({"severity": "critical"}, "a"), ({"severity": "warning"}, "a")]
+    first, second = follow(well, configuration, both, clock, canary="y", patience=60)
+    assert first.seconds == pytest.approx(10, abs=1) and second.seconds == pytest.approx(10, abs=1) and well.ended == 2
+    assert len({alert["labels"]["service"] for _at, alert in well.posted}) == 2
 
 
 POLICY = review.ReviewPolicy(3, {"critical": 900}, 90)
