@@ -48,7 +48,7 @@ options:
   read_limit:
     description: How much is read in one run, as a size; the rest has its turn in the next one.
     type: str
-    default: 4GiB
+    default: 1GiB
   limits:
     description:
       - For each thing to be judged a dictionary of C(warn) and C(fail); what has no limits is not judged.
@@ -116,7 +116,7 @@ OPTIONS = own(
     line_prefix={"type": "str", "default": "%m [%p] "},
     state={"type": "path", "required": True},
     look_back={"type": "str", "default": "1d"},
-    read_limit={"type": "str", "default": "4GiB"},
+    read_limit={"type": "str", "default": "1GiB"},
     limits={"type": "dict", "required": True},
     name={"type": "str", "default": "log"},
 )

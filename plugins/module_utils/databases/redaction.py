@@ -7,14 +7,18 @@ from __future__ import annotations
 import re
 
 # PostgreSQL documentation, Lexical Structure. A backslash escapes in E'…' only (standard_conforming_strings); what has no end is
-# taken away to the end of the text.
-_LEXEMES = re.compile(r"""
-    (?P<value> [eE]'(?:[^'\\]|''|\\.)*(?:'|$) | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*(?:'|$)
-             | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|$) )
-  | (?P<comment> --[^\n]* | /\*.*?(?:\*/|$) )
-  | (?P<name> "(?:[^"]|"")*(?:"|$) | [^\W\d][\w$]* | \$\d+ )
-  | (?P<number> \d[\w.]* | \.\d+ )
-""", re.VERBOSE | re.DOTALL)
+# taken away to the end of the text. Names in quotes are matched since they may hold quotes of the other kind. The first sign
+# decides, so that the search skips all others quickly.
+_LEXEMES = re.compile(r"""['"$./\d-](?:
+    (?<=(?<![\w$])[eE]')(?:[^'\\]|''|\\.)*(?:'|$)
+  | (?<=')(?:[^']|'')*(?:'|$)
+  | (?<=")(?P<name>(?:[^"]|"")*(?:"|$))
+  | (?<=\$)(?<![\w$]\$)(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|$)
+  | (?<=-)(?P<comment>-[^\n]*)
+  | (?<=/)(?P<block>\*.*?(?:\*/|$))
+  | (?<=\.)(?<![\w$]\.)\d[\w.]*
+  | (?<=\d)(?<![\w$]\d)[\w.]*
+)""", re.VERBOSE | re.DOTALL)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206f-\ud7ff\ue000-\ufffd]")
 _QUOTED = re.compile(r'"[^"]*("|$)|\'[^\']*(\'|$)')
 
@@ -23,11 +27,10 @@ def redact_sql(text: str, *, length: int = 200) -> str:
     """A statement on one line with ``?`` for every constant and without comments, shortened to ``length``."""
 
     def without(match: re.Match[str]) -> str:
-        if match["value"] is not None or match["number"] is not None:
-            return "?"
-        return " " if match["comment"] is not None else match[0]
+        kind = match.lastgroup
+        return match[0] if kind == "name" else " " if kind in ("comment", "block") else "?"
 
-    return printable(_LEXEMES.sub(without, text[:20 * length]), length=length)
+    return printable(_LEXEMES.sub(without, text[:8 * length]), length=length)
 
 
 def redact_message(text: str, *, keep_names: bool, length: int = 200) -> str:
@@ -39,5 +42,7 @@ def redact_message(text: str, *, keep_names: bool, length: int = 200) -> str:
 
 def printable(text: str, *, length: int) -> str:
     """One line that a terminal can show: nothing that it would obey, white space as one blank."""
-    line = _UNPRINTABLE.sub("?", " ".join(text.split()))
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = _UNPRINTABLE.sub("?", line)
     return line if len(line) <= length else line[:length - 1] + "…"
