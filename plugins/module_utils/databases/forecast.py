@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -117,6 +118,7 @@ class Forecast:
             self._own.setdefault((sample.relation, sample.action), []).append(sample)
             kinds.setdefault(kind_of(sample.action), []).append(sample)
         self._lines = {kind: fit(found) for kind, found in kinds.items()}
+        self._expected = cache(self._rate_of)
 
     def of(self, work: Work) -> Prediction:
         """What the work is expected to take.
@@ -131,13 +133,17 @@ class Forecast:
             seconds = max(_LEAST_SECONDS, median(scaled))
             bound = max(seconds * (1 + self._policy.margin_percent / 100), *scaled)
             return Prediction(seconds, bound, f"its last run{'s' if len(own) > 1 else ''} ({len(own)})")
-        rate = max(self._rates.get(kind_of(work.action), min(self._rates.values(), default=1.0)), 1.0)
+        rate, basis = self._expected(kind_of(work.action))
         expected = max(_LEAST_SECONDS, work.bytes / rate)
         if line is None:
-            return self._first(expected, f"its size, at {format_size(rate)} a second")
+            return self._first(expected, basis)
         seconds = line.at(work.bytes)
         return self._first(seconds if work.bytes <= _FARTHEST * line.farthest else max(seconds, expected),
                            f"its size, at the pace of {line.works} others")
+
+    def _rate_of(self, kind: str) -> tuple[float, str]:
+        rate = max(self._rates.get(kind, min(self._rates.values(), default=1.0)), 1.0)
+        return rate, f"its size, at {format_size(rate)} a second"
 
     def _first(self, seconds: float, basis: str) -> Prediction:
         return Prediction(seconds, seconds * (1 + self._policy.first_margin_percent / 100), basis)

@@ -140,8 +140,8 @@ def severity(work: Work, *, dead_limit: Callable[[float], float], changed_limit:
 
 def _step(one: Due, prediction: Prediction, waiting: Waiting, patience: int) -> Step:
     # It was cancelled after so long already: it takes longer, by how much nobody knows.
-    least = 2 * waiting.tried_seconds
-    prediction = replace(prediction, seconds=max(prediction.seconds, least), bound=max(prediction.bound, least))
+    if least := 2 * waiting.tried_seconds:
+        prediction = replace(prediction, seconds=max(prediction.seconds, least), bound=max(prediction.bound, least))
     promoted = waiting.runs >= patience
     stage = Stage.DUE if promoted and one.stage is Stage.FORESEEN else one.stage
     group = one.work.group if one.group is None else one.group
