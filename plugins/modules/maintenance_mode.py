@@ -54,7 +54,7 @@ options:
     description: What clients are told to wait before they ask again, as a duration.
     type: str
     default: 15m
-  message:
+  text:
     description: What the page says. HAProxy has its page in its own configuration.
     type: str
     default: We are working on this service. It will be back soon.
@@ -160,7 +160,7 @@ OPTIONS = own(
     timeout={"type": "str", "default": "10s"},
     patience={"type": "str", "default": "15s"},
     retry_after={"type": "str", "default": "15m"},
-    message={"type": "str", "default": "We are working on this service. It will be back soon."},
+    text={"type": "str", "default": "We are working on this service. It will be back soon."},
     until={"type": "str"},
     ends_itself={"type": "bool", "default": False},
     by={"type": "str"},

@@ -52,7 +52,7 @@ options:
       began: {description: "When it began, in seconds since 1970.", type: float, required: true}
       ended: {description: When it ended., type: float, required: true}
       failed: {description: Whether it failed., type: bool, required: true}
-      message: {description: Why., type: str}
+      reason: {description: Why., type: str}
 extends_documentation_fragment:
   - evenkeel.ops.attributes
 """
@@ -66,7 +66,7 @@ EXAMPLES = r"""
     ends_at: "2026-03-01T06:00:00Z"
     steps:
       - {name: enable, began: 1772330400.0, ended: 1772330401.5, failed: false}
-      - {name: patches, began: 1772330401.5, ended: 1772331000.0, failed: true, message: a package is held}
+      - {name: patches, began: 1772330401.5, ended: 1772331000.0, failed: true, reason: a package is held}
       - {name: disable, began: 1772331000.0, ended: 1772331001.0, failed: false}
   register: maintenance_result
 """
@@ -88,7 +88,7 @@ maintenance:
     seconds: {description: How long it took., type: float, returned: success}
     away_seconds: {description: How long the maintenance page was shown., type: float, returned: success}
     rollback: {description: How to go back., type: str, returned: success}
-    steps: {description: 'Each with name, status, seconds and message.', type: list, elements: dict, returned: success}
+    steps: {description: 'Each with name, status, seconds and reason.', type: list, elements: dict, returned: success}
 findings:
   description: C(maintenance.step), C(maintenance.left_on), C(maintenance.overrun).
   returned: always
@@ -121,7 +121,7 @@ OPTIONS = own(
         "began": {"type": "float", "required": True},
         "ended": {"type": "float", "required": True},
         "failed": {"type": "bool", "required": True},
-        "message": {"type": "str"},
+        "reason": {"type": "str"},
     }},
 )
 
@@ -136,7 +136,7 @@ def run(request: Request) -> Outcome:
         **{key: request[key] for key in ("change", "by", "window", "ends_at", "emergency", "rollback")}, "status": status,
         "began_at": format_instant(steps[0].began) if steps else None, "ended_at": format_instant(steps[-1].ended) if steps else None,
         "seconds": seconds, "away_seconds": page,
-        "steps": [{"name": step.name, "status": "fail" if step.failed else "pass", "seconds": step.seconds, "message": step.message}
+        "steps": [{"name": step.name, "status": "fail" if step.failed else "pass", "seconds": step.seconds, "reason": step.reason}
                   for step in steps]}
     times = f"{len(steps)} steps in {format_duration(seconds) or '0s'}, away for {format_duration(page) or '0s'}"
     return Outcome(findings=findings, summary=f"{request['change']}: {status}, {times}", values={"maintenance": done})

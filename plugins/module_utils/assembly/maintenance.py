@@ -62,7 +62,7 @@ def switch_of(options: Mapping[str, Any]) -> tuple[Switch, Store]:
         return HaproxySwitch(name=name, socket_path=options["haproxy"]["socket"], map_path=options["haproxy"]["map"],
                              retry_after=retry_after, timeout=timeout), store
     given = options["nginx"]
-    return NginxSwitch(Commands(), name=name, include=given["include"], folder=folder, html=page(options["message"]),
+    return NginxSwitch(Commands(), name=name, include=given["include"], folder=folder, html=page(options["text"]),
                        retry_after=retry_after, config=given.get("config") or "", program=given.get("program") or "",
                        timeout=timeout), store
 

@@ -19,7 +19,7 @@ from ..core.waiting import Deadline, wait_until
 _LOOK_EVERY = 5.0
 # After a reload the processes of before still answer for a moment: one good answer proves nothing yet.
 _IN_A_ROW = 3
-State = Mapping[str, str | None]  # what is set, by its name; None where it is not there
+State = Mapping[str, "str | None"]  # what is set, by its name; None where it is not there
 
 
 class Switch(Protocol):

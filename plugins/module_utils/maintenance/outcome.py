@@ -23,7 +23,7 @@ class Step:
     began: datetime
     ended: datetime
     failed: bool
-    message: str = ""
+    reason: str = ""
 
     @property
     def seconds(self) -> float:
@@ -32,14 +32,14 @@ class Step:
 
 
 def read_steps(entries: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """Entries of name, began, ended (seconds since 1970), failed and message.
+    """Entries of name, began, ended (seconds since 1970), failed and reason.
 
     :raises InvalidOption: for what is no time
     """
     try:
         return [Step(str(entry["name"]), datetime.fromtimestamp(float(entry["began"]), timezone.utc),
                      datetime.fromtimestamp(float(entry["ended"]), timezone.utc), bool(entry["failed"]),
-                     str(entry.get("message") or ""))
+                     str(entry.get("reason") or ""))
                 for entry in entries]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidOption(f"steps: an entry cannot be read: {error!r}", hint="Give name, began, ended and failed of each") from error
@@ -78,7 +78,7 @@ def judge_run(steps: Sequence[Step], change: str, ends_at: datetime | None, now:
 
 def _judge_step(step: Step) -> Finding:
     if step.failed:
-        return Finding("maintenance.step", step.name, Status.FAIL, step.message or "it failed", step.seconds, None, "s",
+        return Finding("maintenance.step", step.name, Status.FAIL, step.reason or "it failed", step.seconds, None, "s",
                        "See its own record in the ledger, and maintenance_rollback")
     return Finding("maintenance.step", step.name, Status.PASS, f"done in {format_duration(step.seconds) or '0s'}", step.seconds, None, "s")
 

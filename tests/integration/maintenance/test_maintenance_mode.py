@@ -52,7 +52,7 @@ def test_on_and_off_proven_idempotent_and_planned_by_check(run_module, web):
     planned = run_module("maintenance_mode", asked(web, "enabled", until=until), check=True, diff=True)
     assert planned["changed"] and not planned["mode"]["on"] and planned["diff"]["before"] != planned["diff"]["after"]
     assert get(web.url)[0] == 200 and not list((web.folder / "state").glob("*.json"))
-    done = run_module("maintenance_mode", asked(web, "enabled", until=until, change="CHG-7", message='<b>"$50" & more</b>'))
+    done = run_module("maintenance_mode", asked(web, "enabled", until=until, change="CHG-7", text='<b>"$50" & more</b>'))
     assert done["changed"] and done["mode"]["on"] and done["mode"]["status_code"] == 503, done
     status, headers, body = get(web.url)
     assert status == 503 and headers["Retry-After"] == "900" and headers["Cache-Control"] == "no-store" and "Maintenance" in body
@@ -60,7 +60,7 @@ def test_on_and_off_proven_idempotent_and_planned_by_check(run_module, web):
         assert "&lt;b&gt;&quot;$50&quot; &amp; more&lt;/b&gt;" in body
     for path, method, data in (("/any/where?a=b", "GET", None), ("/ok", "POST", b"x=1"), ("/.evenkeel-maintenance", "GET", None)):
         assert get(web.url.removesuffix("/ok") + path, method=method, data=data)[0] == 503
-    same = {"until": until, "change": "CHG-7", "message": '<b>"$50" & more</b>', "by": "G. Lovelace"}
+    same = {"until": until, "change": "CHG-7", "text": '<b>"$50" & more</b>', "by": "G. Lovelace"}
     again = run_module("maintenance_mode", asked(web, "enabled", **same))
     assert not again["changed"] and again["mode"]["by"] == "A. Hopper" and again["mode"]["since"] == done["mode"]["since"]
     seen = run_module("maintenance_mode", asked(web, "observed"))

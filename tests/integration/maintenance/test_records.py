@@ -39,7 +39,7 @@ def test_an_approval(run_module):
 
 def test_what_came_of_it(run_module):
     steps = [{"name": "enable", "began": 1000, "ended": 1002, "failed": False},
-             {"name": "work", "began": 1002, "ended": 1010, "failed": True, "message": "held"},
+             {"name": "work", "began": 1002, "ended": 1010, "failed": True, "reason": "held"},
              {"name": "disable", "began": 1010, "ended": 1012, "failed": False}]
     done = run_module("maintenance_outcome", {"change": "CHG-7", "steps": steps})
     assert done["maintenance"]["status"] == "fail" and done["maintenance"]["away_seconds"] == 12 and "3 steps in 12s" in done["summary"]
