@@ -137,7 +137,7 @@ class Watch:
         except OpsError as error:
             self._sessions.warnings.append(f"Nobody looks on any more, and no statement gives way to others: {error.message}")
         finally:
-            session.close()
+            self._sessions.close_another(session)
 
     def _glance(self, session: Session) -> None:
         running = self._sessions.running_pids()

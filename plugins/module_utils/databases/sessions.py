@@ -54,11 +54,17 @@ class Sessions:
             return {session.backend_pid: session for session in self._running}
 
     def open_another(self) -> Session:
-        """One more, for whoever only looks on; the caller closes it."""
+        """One more, for whoever only looks on; the caller gives it back by `close_another`."""
         session = self._open()
         with self._lock:
             self._onlookers.append(session)
         return session
+
+    def close_another(self, session: Session) -> None:
+        """End a session of `open_another`: a run of several crews has one after another."""
+        with self._lock:
+            self._onlookers.remove(session)
+        session.close()
 
     def share(self, labour: Callable[[Session], None], *, pieces: int) -> None:
         """Call ``labour`` with each session at once, with no more of them than there are ``pieces`` of work.
