@@ -31,6 +31,7 @@ ASKED_FOR = [
     ("AN-O-31", "", "backups_plans.[configurations].retention.keep_for", "90d"),
     ("AN-O-32", "D-26", "recovery_drill_every", "28d"),
     ("AN-O-37", "", "certificates_policy.max_age", "365d"),
+    ("AN-O-37", "", "certificates_rotate_after", "365d"),
     ("AN-D-33", "D-9", "health_defaults.status", ["200"]),
     ("AN-D-34", "D-9", "health_defaults.status", ["200"]),
     ("AN-D-36", "", "health_limits.*.p95.fail", "500ms"),
