@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from .rewrite import Rewriter
 from .room import FreeSpace
 from .session import OpenSession, Session
 from .sessions import Sessions
-from .tables import Table, extension_schema
+from .tables import Table, extension_schema, observe_tables
 from .vacuum_plan import VacuumPolicy
 from .vacuum_run import plan_tables, verify_tables
 from .work import Pace, Skip, Work
@@ -37,6 +37,8 @@ from .work import Pace, Skip, Work
 _LEAST_WAIT = 0.1
 # Seconds that a look at the catalog may take however short the window is: it stands in nobody's way.
 _LOOK = 30.0
+# Before this version statistics travel through a collector, which writes them every half second.
+_STATISTICS_AT_ONCE, _STATISTICS_DELAY = 150000, 1.1
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
     for stage in Stage:
         steps = [step for step in drawn.steps if step.stage is stage and step.fits]
         if stage is Stage.FORESEEN and steps:
-            steps, spared = _confirm(sessions, steps, policy.reindex, deadline, drawn, means)
+            steps, spared = _confirm(sessions, steps, policy, deadline, drawn, means, clock)
             whole.results += spared
         if not steps or sessions.stopping.is_set():
             continue
@@ -169,9 +171,13 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
     return whole.results
 
 
-def _confirm(sessions: Sessions, steps: Sequence[Step], policy: ReindexPolicy, deadline: Deadline, drawn: _Drawn,
-             means: Means) -> tuple[list[Step], list[Result]]:
+def _confirm(sessions: Sessions, steps: Sequence[Step], policies: MaintenancePolicy, deadline: Deadline, drawn: _Drawn,
+             means: Means, clock: Clock) -> tuple[list[Step], list[Result]]:
     """Those that are due now that their tables are vacuumed; and of the others, why they are not done."""
+    policy = policies.reindex
+    held = _held(sessions.first, {step.work.group for step in steps}, policies.vacuum, clock)
+    spared = [Result(step.work, "spared", message="dead rows are still in it") for step in steps if step.work.group in held]
+    steps = [step for step in steps if step.work.group not in held]
     wanted = {oid for step in steps for oid in step.work.oids}
     indexes = observe_indexes(sessions.first, min_bytes=policy.bloat_size, worth=lambda estimate: estimate.oid in wanted,
                               methods=policy.methods)
@@ -187,7 +193,16 @@ def _confirm(sessions: Sessions, steps: Sequence[Step], policy: ReindexPolicy, d
             continue
         skip = cannot.get(step.work.relation)
         left.append(Result(step.work, "skipped", message=skip.reason, hint=skip.hint) if skip else Result(step.work, "spared"))
-    return [step for step in steps if due & set(step.work.oids)], left
+    return [step for step in steps if due & set(step.work.oids)], [*spared, *left]
+
+
+def _held(session: Session, oids: Collection[int], policy: VacuumPolicy, clock: Clock) -> set[int]:
+    """The tables whose vacuum was not done, or could not remove their dead rows: an estimate would take these for bloat."""
+    if session.server_version < _STATISTICS_AT_ONCE:
+        clock.sleep(_STATISTICS_DELAY)
+    tables = observe_tables(session, large=2**62, oids=sorted(oids))
+    return {table.oid for table in tables if table.dead_rows > policy.dead_limit(table.live_rows)
+            or table.toast_dead_rows > policy.dead_limit(table.toast_live_rows)}
 
 
 def _groups(steps: Sequence[Step]) -> list[list[Work]]:

@@ -138,8 +138,9 @@ class Combined:
             reason, hint = "the run ended before its turn", "Run again"
         else:
             return None
+        left = self.forced.get(step.work.oid) if kind_of(step.work.action) == "vacuum" else None
         return incur(step, reason, hint, self.history, at=format_instant(self.began), now=self.began,
-                     transactions=self.server.transactions, left=self.forced.get(step.work.oid), tried_seconds=tried)
+                     transactions=self.server.transactions, left=left, tried_seconds=tried)
 
     def _entry(self, number: int, step: Step) -> dict[str, Any]:
         result = self._became.get(key_of(step.work))
