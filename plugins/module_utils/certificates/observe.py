@@ -207,15 +207,16 @@ class _Observer:
                 yield Observation(source, subject, record=record, problem=None if record else Problem(
                     "it holds no certificate", "See what is to fill it"))
                 continue
-            yield self._kept(source, subject, list(one.chain), one.key, hosts=one.hosts, record=record)
+            yield self._kept(source, subject, list(one.chain), one.key, ends=(0,), hosts=one.hosts, record=record)
 
-    def _kept(self, source: Source, subject: str, chain: list[bytes], key: bytes | None, **more: Any) -> Observation:
-        """What a file or store holds, as facts."""
+    def _kept(self, source: Source, subject: str, chain: list[bytes], key: bytes | None, ends: Iterable[int] = (),
+              **more: Any) -> Observation:
+        """What a file or store holds, as facts. ``ends`` are the certificates to be presented, where that is known."""
         def fault(position: int) -> tuple[str, str]:
             return self.reader.chain_fault(_first(chain, position), ca_cert=source.ca_cert, now=self.clock.now())
 
         try:
-            ends = set(range(len(chain))) - self.reader.issuers(chain)
+            ends = set(ends) or set(range(len(chain))) - self.reader.issuers(chain)
         except LibraryMissing:
             raise
         except OpsError as error:

@@ -195,7 +195,7 @@ def test_what_may_not_be_read_is_told(check, root, folder):
 
 
 @pytest.mark.parametrize("options, said", [
-    ({"sources": [{"file": "/x", "colour": "red"}]}, "Supported parameters include: ca_cert, endpoint, file"),
+    ({"sources": [{"file": "/x", "colour": "red"}]}, "Supported parameters include: acm, addresses, ca_cert"),
     ({"sources": [{"file": "/x", "folder": "/y"}]}, "mutually exclusive"),
     ({"sources": [{"name": "x"}]}, "one of the following is required"),
     ({"sources": []}, "nothing to look at"),

@@ -59,7 +59,7 @@ def test_java_keystores(check, root, tmp_path):
     (tmp_path / "garbage.jks").write_bytes(b"\xfe\xed\xfe\xed\0\0\0\2garbage")
     sources = [{"name": name, "file": str(tmp_path / f"{file}.jks"), **({"password": password} if password else {})}
                for name, file, password in (("well", "well", SECRET), ("unlocked", "well", None), ("ended", "ended", SECRET),
-                                            ("locked", "well", "another"), ("garbage", "garbage", "x"))]
+                                            ("locked", "well", "another"), ("garbage", "garbage", "not-needed"))]
     amiss, answer = check(*({**source, "hosts": ["api.example.com"]} for source in sources))
     assert {name: set(found) for name, found in amiss.items()} == {
         "well": set(), "unlocked": set(), "ended": {"expiry"}, "locked": {"reachable"}, "garbage": {"reachable"}}
