@@ -91,7 +91,7 @@ def _predicting(session: Any, target: Any) -> Row:
         answer = postgresql_maintenance.run(Request(_options(target, history=gather(records, samples=5))))
         records.append(answer.values)
         done = [row for row in answer.values["relations"] if row["status"] == "done"]
-        if len(done) < 2 * PREDICTED:
+        if len(done) < PREDICTED:
             raise AssertionError(f"turn {turn}: {answer.summary}")
         errors.append(statistics.median(abs(row["predicted_seconds"] - row["seconds"]) / row["seconds"] for row in done))
     words = ", ".join(f"{100 * error:.0f}%" for error in errors)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.clock import Clock
+from ..core.errors import TimedOut
 from ..core.finding import Finding
 from ..core.waiting import Deadline
 from .budget import Budget, set_wait_limits
@@ -102,11 +103,11 @@ def maintain(session: Session, open_session: OpenSession, policy: MaintenancePol
     :raises Unreachable: when the server is lost; evidence has what was done before
     """
     deadline, began = Deadline(clock, budget.seconds), clock.now()
-    set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, _LOOK))
-    server = observe_server(session)
-    known = History.from_option(history, server.key)
     working = replace(budget, seconds=max(0.0, budget.seconds - budget.reserve),
                       lock_timeout=min(budget.lock_timeout, max(budget.reserve, _LEAST_WAIT)))
+    set_wait_limits(session, lock_timeout=working.lock_timeout, statement_timeout=max(budget.seconds, _LOOK))
+    server = observe_server(session)
+    known = History.from_option(history, server.key)
     results: list[Result] = []
     with Sessions(session, open_session, working) as sessions:
         drawn = _draw(sessions, policy, known, deadline, working, means)
@@ -115,6 +116,7 @@ def maintain(session: Session, open_session: OpenSession, policy: MaintenancePol
         else:
             results = _work(sessions, policy, drawn, working, clock, deadline, means)
         warnings = [*drawn.warnings, *sessions.warnings]
+    set_wait_limits(session, statement_timeout=_LOOK)  # the works had what was left of the window
     if not check_mode:
         verify_tables(session, drawn.tables, [one for one in results if not _of_index(one.work)], policy.vacuum, clock)
         verify_indexes(session, drawn.indexes, [one for one in results if _of_index(one.work)])
@@ -159,7 +161,12 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
     for stage in Stage:
         steps = [step for step in drawn.steps if step.stage is stage and step.fits]
         if stage is Stage.FORESEEN and steps:
-            steps, spared = _confirm(sessions, steps, policy, deadline, drawn, means, clock)
+            set_wait_limits(sessions.first, statement_timeout=max(deadline.left, _LEAST_WAIT))
+            try:
+                steps, spared = _confirm(sessions, steps, policy, deadline, drawn, means, clock)
+            except TimedOut as error:
+                steps, spared = [], [Result(step.work, "skipped", message=f"there was no time to look at it again: {error.message}",
+                                            hint="It is tried again in the next run") for step in steps]
             whole.results += spared
         if not steps or sessions.stopping.is_set():
             continue
