@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Maintenance of 400 tables of equal size, 20 of them sick, against PostgreSQL's own vacuumdb and reindexdb.
+"""Maintenance of 400 tables of equal size, 20, all or none of them sick, against PostgreSQL's own vacuumdb and reindexdb; and what
+an application notices of it.
 
 Compared is the work inside one Python process that calls the module's ``run`` (Python's start-up is in neither figure; those
 programs have next to none); the time of the whole module process is printed beside.
@@ -12,7 +13,10 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,8 +29,11 @@ from tests.conftest import ROOT
 from tests.testbed.postgres import installations, running_server
 
 TABLES, SICK, ROWS, REPETITIONS = 400, 20, 30000, 3
+# Where all are sick each table is smaller, and so is what counts as large enough.
+ALL_ROWS, ALL_SIZE, CLIENTS, LOAD_SECONDS, RATE = 4000, "64KiB", 4, 15, 400
 DEFAULTS = yaml.safe_load((ROOT / "roles" / "databases" / "defaults" / "main.yml").read_text(encoding="utf-8"))
 NAMES = [f"sick_{number:03}" for number in range(SICK)]
+ALL_NAMES = [("all_sick", f"t{number:03}") for number in range(TABLES)]
 
 
 def rows() -> Iterator[Row]:
@@ -45,6 +52,8 @@ def _rows_on(target, installation) -> Iterator[Row]:
         yield bench.first_run("rebuild of the indexes of 20 of 400 tables", postgresql_reindex, "reindex", bench.bloat,
                               lambda: bench.program("reindexdb", "-j2", "--concurrently", *bench.named()), 20)
         yield from bench.second_run()
+        yield from bench.all_sick()
+        yield from bench.application()
 
 
 class _Bench:
@@ -91,7 +100,7 @@ class _Bench:
         return {"login_host": self.target.host, "login_port": self.target.port, "login_user": self.target.user,
                 "login_password": self.target.password, "login_db": self.target.database, "ssl_mode": "prefer", "ca_cert": None,
                 "connect_timeout": 10, "policy": {**DEFAULTS["databases_maintenance"][policy], **change}, "time_budget": "30m",
-                "connection_budget": 2, "lock_timeout": "5s"}
+                "connection_budget": 2, "lock_timeout": "5s", "gentle": {}}
 
     def process(self, module, policy: str) -> None:
         """The whole module, in a process of its own."""
@@ -147,3 +156,88 @@ class _Bench:
         yield Row("the same 400 tables again, nothing to do", "vacuumdb -j2 -z and reindexdb -j2 --concurrently of all",
                   peer / mine, 15, True, f"two run() {mine:.3f}, two whole module processes {whole:.2f}; peer {peer:.2f}")
         yield Row("the same, with Python's start-up twice", "the same", peer / whole, None, True, f"{whole:.2f}; peer {peer:.2f}")
+
+    def all_sick(self) -> Iterator[Row]:
+        """Every table of another schema is sick: nothing can be won by choosing, and little may be lost by it."""
+        self.session.run("CREATE SCHEMA all_sick")
+        for name in ALL_NAMES:
+            self.session.run("CREATE TABLE {table} (id int, v text, PRIMARY KEY (id, v))", names={"table": name})
+            self.session.run(f"INSERT INTO {{table}} SELECT g, md5(g::text) FROM generate_series(1, {ALL_ROWS}) g", names={"table": name})
+            self.session.run("CREATE INDEX ON {table} (v)", names={"table": name})
+        exclude = ["pg_catalog.*", "public.*"]
+        for work, module, policy, prepare, theirs in (
+                ("vacuum of 400 tables, all sick", postgresql_vacuum, "vacuum", self.sicken_all,
+                 lambda: self.program("vacuumdb", "-j2", "-z", "--schema=all_sick")),
+                ("rebuild of the indexes of 400 tables, all bloated", postgresql_reindex, "reindex", self.bloat_all,
+                 lambda: self.program("reindexdb", "-j2", "--concurrently", "--schema=all_sick"))):
+            change = {"exclude": exclude, **({"bloat_size": ALL_SIZE} if policy == "reindex" else {"changed_rows": 100})}
+            pairs = []
+            for _number in range(2):
+                prepare()
+                answers = []
+                request = Request(self.options(policy, **change))
+                ours = seconds(lambda answers=answers, request=request, module=module: answers.append(module.run(request)))
+                done = [entry for entry in answers[0].values["relations"] if entry["status"] == "done"]
+                if len(done) != TABLES:
+                    raise AssertionError(f"{work}: {answers[0].summary}")
+                prepare()
+                pairs.append((ours, seconds(theirs)))
+            mine, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+            yield Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", mine / peer, 1.1, False,
+                      f"run() {mine:.2f}; peer {peer:.2f}")
+
+    def sicken_all(self) -> None:
+        """Of each of them half the rows are dead."""
+        for name in ALL_NAMES:
+            self.session.run(f"UPDATE {{table}} SET id = id + {ALL_ROWS}", names={"table": name})
+        self.session.run("SELECT pg_stat_force_next_flush()")
+        self.session.run("CHECKPOINT")
+
+    def bloat_all(self) -> None:
+        """The same, vacuumed: indexes that are half air."""
+        self.sicken_all()
+        self.program("vacuumdb", "-z", "--schema=all_sick")
+        self.session.run("CHECKPOINT")
+
+    def application(self) -> Iterator[Row]:
+        """What 99 of 100 transactions of pgbench take at most while all 420 sick tables are vacuumed and their indexes rebuilt."""
+        self.program("pgbench", "-i", "-q", "-s", "5")
+        self.session.run("CHECKPOINT")
+        calm = self.latency(lambda: time.sleep(LOAD_SECONDS - 3))
+        for gentle, words in (({}, "without the gentle settings"),
+                              (DEFAULTS["databases_maintenance"]["gentle"], "with the gentle settings of the role's defaults")):
+            took = []
+
+            def maintain(gentle=gentle, took=took) -> None:
+                for module, policy in ((postgresql_vacuum, "vacuum"), (postgresql_reindex, "reindex")):
+                    small = {"bloat_size": ALL_SIZE} if policy == "reindex" else {}
+                    request = Request({**self.options(policy, exclude=["pg_catalog.*"], **small), "gentle": gentle})
+                    took.append(seconds(lambda module=module, request=request: module.run(request)))
+
+            self.sicken_all()
+            self.sicken()
+            busy = self.latency(maintain)
+            yield Row(f"an application's transactions during maintenance, 99th percentile, {words}", "the same without maintenance",
+                      busy / calm, None, False, f"{busy:.1f} ms against {calm:.1f} ms; the maintenance took {sum(took):.1f} s")
+
+    def latency(self, work: Callable[[], object]) -> float:
+        """Milliseconds that 99 of 100 transactions of pgbench took at most while ``work`` was done; they come at a fixed rate, and the time
+        for which one had to wait for its turn is in the figure.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            load = subprocess.Popen(
+                [self.installation.program("pgbench"), "-n", f"-c{CLIENTS}", f"-T{LOAD_SECONDS}", "-Mprepared", f"-R{RATE}", "-l"],
+                cwd=folder, env={**self.environment, "LC_ALL": "C.UTF-8"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                time.sleep(1)
+                began = time.time()
+                work()
+                ended = time.time()
+            finally:
+                load.wait(3 * LOAD_SECONDS)  # it writes its log when it ends
+            # client, transaction, microseconds, script, epoch, microseconds (PostgreSQL documentation, pgbench, Per-Transaction Logging)
+            lines = [line.split() for path in Path(folder).iterdir() for line in path.read_text().splitlines()]
+        within = sorted(int(line[2]) for line in lines if len(line) >= 6 and began <= int(line[4]) + int(line[5]) / 1e6 <= ended)
+        if len(within) < 100:
+            raise AssertionError(f"only {len(within)} transactions were logged")
+        return within[int(0.99 * len(within))] / 1000
