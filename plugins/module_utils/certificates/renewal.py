@@ -215,7 +215,7 @@ def _reason(renewal: Renewal, kept: Observation, policy: RenewalPolicy, now: dat
     # Half of its life is the earliest: a policy of 30 days would renew a certificate of six days on every run.
     if left < min(policy.renew_days, life / _PART_OF_LIFE):
         return f"{left:g} days are left, fewer than {min(policy.renew_days, life / _PART_OF_LIFE):g}"
-    age = (now - leaf.not_before).total_seconds()
+    age = (now - leaf.not_before).total_seconds()  # under a day would be every run
     if policy.rotate_after is not None and age > max(policy.rotate_after, DAY):
         return f"it is {format_duration(age)} old, more than {format_duration(policy.rotate_after)}"
     if any(told.word == "bad" for told in kept.revocation):
