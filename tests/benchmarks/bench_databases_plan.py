@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.testbed.postgres import installations, running_server
 
 TABLES, REPETITIONS, ALLOWED_SECONDS = 10_000, 3, 2.0
-PREDICTED, LEARNING_RUNS = 12, 3
+PREDICTED, LEARNING_RUNS = 10, 3
 DEFAULTS = yaml.safe_load((ROOT / "roles" / "databases" / "defaults" / "main.yml").read_text(encoding="utf-8"))
 CATALOGS = ["pg_catalog.*", "information_schema.*", "pg_toast.*"]
 _MAKE = """
@@ -74,14 +74,14 @@ def _planning(session: Any, target: Any) -> Row:
 
 
 def _predicting(session: Any, target: Any) -> Row:
-    """Tables of 10,000 to 120,000 rows are filled and made sick again and again, each time by another share: vacuum and rebuild."""
+    """Tables of 25,000 to 250,000 rows are filled and made sick again and again, each time by another share: vacuum and rebuild."""
     for number in range(PREDICTED):
         session.run(f"CREATE TABLE p{number} (id int PRIMARY KEY, v text)")
         session.run(f"CREATE INDEX ON p{number} (v)")
     records, errors = [], []
     for turn in range(LEARNING_RUNS + 1):
         for number in range(PREDICTED):
-            session.run(f"INSERT INTO p{number} SELECT g, md5(g::text) FROM generate_series(1, {10_000 * (number + 1)}) g "
+            session.run(f"INSERT INTO p{number} SELECT g, md5(g::text) FROM generate_series(1, {25_000 * (number + 1)}) g "
                         "ON CONFLICT DO NOTHING")
         session.run("VACUUM ANALYZE")
         for number in range(PREDICTED):
