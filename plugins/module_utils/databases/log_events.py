@@ -199,8 +199,7 @@ def read_files(files: Iterable[LogFile], tell: Callable[[Iterable[Event]], None]
     """Tell all events of all files, oldest file first, until ``limit`` bytes are read; each file is left at the end of a record."""
     done = Reading()
     for file in files:
-        if done.bytes >= limit:
-            done.full = True
+        if done.full:
             break
         began = file.offset
         reader = Reader(detect(file.path, file.beginning.decode("utf-8", "replace")) if form == "auto" else form, prefix)
@@ -215,6 +214,7 @@ def read_files(files: Iterable[LogFile], tell: Callable[[Iterable[Event]], None]
         file.offset -= reader.begun
         done.files += file.offset > began
         done.bytes += file.offset - began
+        done.full = done.bytes >= limit
         done.lines, done.unread = done.lines + reader.lines, done.unread + reader.unread
     return done
 

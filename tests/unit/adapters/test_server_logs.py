@@ -93,6 +93,22 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(review, tmp_path):
     assert len(first) == (1 << 20) + 1 and second == b"next\n" and review.look() == []
 
 
+def test_a_limit_leaves_the_rest_and_says_so(tmp_path):
+    """Every event once, however small the limit; what is left is known until nothing is."""
+    for name in ("pg.log", "pg.log.1"):
+        (tmp_path / name).write_text("".join(
+            f"2026-07-01 10:00:00.000 UTC [{number}] LOG:  message of {name}\n\tthat goes on\n" for number in range(20)))
+    known, events, left = Positions(), 0, [1]
+    while left[-1]:
+        files, _paths = find_logs([str(tmp_path / "pg.log*")], known, newer_than=0.0)
+        tally = Tally()
+        done = read_files(files, tally.add, form="stderr", prefix=prefix_pattern("%m [%p] "), limit=500)
+        assert done.unread == 0 and done.bytes < 700
+        left.append(sum(file.left for file in files) if done.full else 0)
+        known, events = Positions("2026-07-01T00:00:00Z", [file.position for file in files]), events + tally.events
+    assert events == 40 and len(left) > 4 and left[1:] == sorted(left[1:], reverse=True)
+
+
 def test_memory_does_not_grow_with_the_log(tmp_path):
     """Five times the log with five times as many different statements, users and messages: the same memory."""
 
