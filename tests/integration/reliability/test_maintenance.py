@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres imp
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import CommandFailed
 
 from tests.integration.databases.conftest import login
-from tests.integration.reliability.figures import scaled
+from tests.integration.reliability.figures import FULL, scaled
 from tests.integration.reliability.test_hostile_names import executed, for_tables
 from tests.integration.reliability.workers import answer_in, begin, to_end
 from tests.testbed.postgres import installations, running_server
@@ -128,7 +128,8 @@ def test_a_server_that_goes_down_in_the_middle_leaves_nothing_that_the_next_run_
            f"{seen['downs']} times, {seen['in time']} of them before the work was done, {seen['told']} of these told; "
            f"{seen['leftovers']} invalid indexes were left, after the next run {seen['left']}")
     assert not wrong, wrong[:5]
-    assert seen["left"] == 0 and seen["told"] == seen["in time"] > 0 and seen["leftovers"] > 0
+    assert seen["left"] == 0 and seen["told"] == seen["in time"] > 0
+    assert seen["leftovers"] > 0 or not FULL  # in a few tries chance may spare it
 
 
 @pytest.fixture
