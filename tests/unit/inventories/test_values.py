@@ -142,12 +142,15 @@ def test_a_requirement_that_names_this_table_is_in_it() -> None:
 
 @pytest.mark.parametrize("inventory", INVENTORIES)
 def test_staging_and_development_have_the_policy_of_production(inventory: str) -> None:
-    """But for what ends a run, when it may be worked on and who approves that, and Neuron's availability in development (NE-06)."""
+    """But for what ends a run, when it may be worked on and who approves that, and what a handbook sets for an environment."""
     system = inventory.split("/")[0]
     own, of_production = policy(inventory), policy(f"{system}/production")
     different = {name for name in own | of_production if own.get(name) != of_production.get(name)}
     own_windows = {"maintenance_windows", "maintenance_approvals", "maintenance_approvers"}  # NE-29 to NE-31, SK-38 to SK-42
-    allowed = {"evenkeel_environment", "operations_fail_on"} | own_windows | ({"health_limits"} if inventory == "neuron/development" else set())
+    # NE-06; AN-D-15, AN-D-19, AN-D-23
+    of_one = {"neuron": {"health_limits"} if inventory == "neuron/development" else set(),
+              "aeon_nova": {"monitoring_alert_set", "monitoring_retention"}}.get(system, set())
+    allowed = {"evenkeel_environment", "operations_fail_on"} | own_windows | of_one
     assert different <= allowed
     assert policy("neuron/development")["health_limits"]["*"]["availability"] == {"fail": 99.0}
 
