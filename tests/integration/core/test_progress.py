@@ -59,7 +59,8 @@ def begin(host, tmp_path):
             [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), "-i", str(tmp_path / "hosts.json"),
              *options],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
-            preexec_fn=_heed_interrupts, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
+            preexec_fn=_heed_interrupts,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
 
     return run
 

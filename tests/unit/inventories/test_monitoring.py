@@ -64,7 +64,8 @@ def test_it_makes_rules_routes_and_dashboards(resolved: dict[str, tuple[list[str
     for host, (groups, given) in resolved.items():
         if "monitoring" not in groups:
             continue
-        values = {name.removeprefix("monitoring_"): value for name, value in {**DEFAULTS, **given}.items() if name.startswith("monitoring_")}
+        values = {name.removeprefix("monitoring_"): value for name, value in {**DEFAULTS, **given}.items()
+                  if name.startswith("monitoring_")}
         options = {**values, "rules": values["alert_rules"] + values["system_rules"], "window": values["objectives_window"], "labels": {}}
         assert groups_of(options), host
         assert scraping.configuration(values["scrape_jobs"], interval="15s", evaluation="15s", alertmanagers=values["alertmanagers"],
