@@ -104,7 +104,7 @@ relations:
     message: {description: What is to be said beside., type: str, returned: success}
     before: {description: Its state before., type: dict, returned: success}
     after: {description: Its state after., type: dict, returned: success}
-skipped:
+not_done:
   description: What was due and not done.
   returned: success
   type: list

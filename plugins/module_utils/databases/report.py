@@ -58,8 +58,8 @@ class Maintenance:
         return findings
 
     def values(self) -> dict[str, Any]:
-        """The module's return values."""
-        return {"relations": self.relations(), "skipped": [skip.as_dict() for skip in self.skips()]}
+        """The module's return values. Ansible takes a result with a key ``skipped`` for a task that was not run."""
+        return {"relations": self.relations(), "not_done": [skip.as_dict() for skip in self.skips()]}
 
     def summary(self) -> str:
         """One line for a person."""

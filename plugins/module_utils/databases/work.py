@@ -64,7 +64,7 @@ class Skip:
     oid: int = 0
 
     def as_dict(self) -> dict[str, str]:
-        """The entry of ``skipped``."""
+        """The entry of ``not_done``."""
         return {"relation": self.relation, "reason": self.reason}
 
 

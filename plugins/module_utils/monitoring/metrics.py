@@ -72,7 +72,7 @@ def _of_record(record: Mapping[str, Any]) -> Iterable[Sample]:
     for values in record["body"]:
         yield from _of_values(host, values)
     if (record["area"], record["procedure"]) == ("databases", "maintain"):
-        yield Sample("maintenance_debt", {"host": host}, sum(len(_rows(values, "skipped")) for values in record["body"]))
+        yield Sample("maintenance_debt", {"host": host}, sum(len(_rows(values, "not_done")) for values in record["body"]))
 
 
 def _of_values(host: str, values: Mapping[str, Any]) -> Iterable[Sample]:

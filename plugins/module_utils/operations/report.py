@@ -12,7 +12,8 @@ from ..core.finding import Finding, Status, count, worst
 from .verdict import VerdictPolicy, judge_run
 
 # The order of a report's chapters; an area that is not named here comes after, by name.
-AREA_ORDER = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "operations")
+AREA_ORDER = ("health", "service_levels", "monitoring", "backups", "recovery", "databases", "maintenance", "certificates", "capacity",
+              "housekeeping", "continuity", "operations")
 
 
 def latest_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -30,7 +31,7 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
     ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``coverage``, ``drills``,
     ``readiness`` (the least ready first), ``restores``,
-    ``relations``, ``skipped``, ``databases``, ``growth``, ``regressions``, ``poolers``, ``log_reviews``, ``baselines``,
+    ``relations``, ``not_done``, ``databases``, ``growth``, ``regressions``, ``poolers``, ``log_reviews``, ``baselines``,
     ``certificates``, ``renewals``, ``hosts``, ``removed``, ``logs``, ``deleted``,
     ``trend`` (this run's point), ``trends`` (earlier points and this one, oldest first).
     """
@@ -57,7 +58,7 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "readiness": _readiness(last, rows),
         "restores": _gather(last, "restore"),
         "relations": _gather(last, "relations"),
-        "skipped": _gather(last, "not_done"),
+        "not_done": _gather(last, "not_done"),
         "databases": _gather(last, "database"),
         "growth": _gather(last, "growth"),
         "regressions": _gather(last, "regressions"),

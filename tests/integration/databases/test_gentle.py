@@ -35,7 +35,7 @@ def test_nothing_is_begun_while_a_standby_is_behind(run_module, pair):
         eventually(lambda: session.value("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) > 2 * 2^20 FROM pg_stat_replication"))
         held = run_module("postgresql_vacuum", options)
         assert held["changed"] is False and dead_rows(session, "t") > 0
-        assert "behind, over the limit of 2.0 MiB" in held["skipped"][0]["reason"], held
+        assert "behind, over the limit of 2.0 MiB" in held["not_done"][0]["reason"], held
         # What is urgent waits for nobody.
         session.run("CREATE TABLE old (id int)")
         session.run("DO $$BEGIN FOR i IN 1..60 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END$$")
@@ -57,7 +57,7 @@ def test_a_standby_whose_lag_is_hidden_is_no_standby_that_keeps_up(run_module, p
         session.run("ALTER TABLE owned OWNER TO owner")
     owner = replace(pair.primary_target, user="owner", password="secret")
     held = run_module("postgresql_vacuum", login(owner, policy=VACUUM, gentle={"replication_lag": "1h"}))
-    [reason] = [entry["reason"] for entry in held["skipped"] if entry["relation"] == "public.owned"]
+    [reason] = [entry["reason"] for entry in held["not_done"] if entry["relation"] == "public.owned"]
     assert held["changed"] is False and "is hidden from this user" in reason
     assert any("pg_monitor" in finding["hint"] for finding in held["findings"])
 
@@ -90,7 +90,7 @@ def test_it_backs_off_from_load_also_where_that_is_hidden(run_module, database, 
         eventually(lambda: session.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND state = 'active'"))
         for target in (database, owner):
             held = run_module("postgresql_vacuum", login(target, policy=VACUUM, gentle=gentle))
-            assert held["changed"] is False and "sessions were running a statement" in held["skipped"][0]["reason"], held
+            assert held["changed"] is False and "sessions were running a statement" in held["not_done"][0]["reason"], held
     eventually(lambda: not session.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
                                          "AND backend_type = 'client backend'"))
     assert run_module("postgresql_vacuum", login(owner, policy=VACUUM, gentle={**gentle, "patience": "30s"}))["changed"] is True
@@ -108,7 +108,7 @@ def test_it_backs_off_where_sessions_are_blocked(run_module, database, session):
         with busy(database, "SELECT count(*) FROM public.other"):
             eventually(lambda: session.value(waiting))
             held = run_module("postgresql_vacuum", options)
-    assert held["changed"] is False and "1 sessions were waiting for a lock" in held["skipped"][0]["reason"], held
+    assert held["changed"] is False and "1 sessions were waiting for a lock" in held["not_done"][0]["reason"], held
     eventually(lambda: not session.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
     assert run_module("postgresql_vacuum", options)["changed"] is True
 
@@ -129,7 +129,7 @@ def test_a_rebuild_gives_way_to_whoever_waits_for_it(run_module, database, sessi
         thread.start()
         answer = run_module("postgresql_reindex", options, timeout=60)
         thread.join()
-    assert answer["changed"] is False and "gave way" in answer["skipped"][0]["reason"], answer
+    assert answer["changed"] is False and "gave way" in answer["not_done"][0]["reason"], answer
     assert session.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.t'::regclass AND attname = 'more'") == 1
     done = run_module("postgresql_reindex", options)
     assert done["changed"] and invalid(session) == []
@@ -143,7 +143,7 @@ def test_nobody_is_ended_unless_told_and_then_only_who_is_in_the_way(run_module,
         idle.run("LOCK TABLE public.t IN SHARE ROW EXCLUSIVE MODE")
         bystander.run("SELECT 1")
         untold = run_module("postgresql_vacuum", options)
-        assert untold["changed"] is False and "held a lock" in untold["skipped"][0]["reason"]
+        assert untold["changed"] is False and "held a lock" in untold["not_done"][0]["reason"]
         idle.run("SELECT 1")  # still there
         flush(session)
 
@@ -166,7 +166,7 @@ def test_the_servers_own_brake_is_on(run_module, database, session):
     sick_table(session, "slow")
     options = login(database, policy={**VACUUM, "rate": "100GiB"}, time_budget="1s", gentle={"cost_delay": "100ms", "cost_limit": 1})
     answer = run_module("postgresql_vacuum", options, timeout=20)
-    assert answer["changed"] is False and "cancelled after" in answer["skipped"][0]["reason"], answer
+    assert answer["changed"] is False and "cancelled after" in answer["not_done"][0]["reason"], answer
 
 
 @pytest.mark.parametrize("gentle, said", [({"cost_delay": "1s"}, "longer than the server takes"), ({"load": 5}, "unknown key 'load'")])

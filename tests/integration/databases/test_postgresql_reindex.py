@@ -78,7 +78,7 @@ def test_bloat_shows_after_a_vacuum_and_is_gone_after_the_rebuild(run_module, da
     planned = run_module("postgresql_reindex", options, check=True)
     assert [entry["status"] for entry in planned["relations"]] == ["planned"] * 3 and planned["changed"], planned
     done = run_module("postgresql_reindex", options)
-    assert len(done["relations"]) == 3 and done["skipped"] == []
+    assert len(done["relations"]) == 3 and done["not_done"] == []
     for entry in done["relations"]:
         assert entry["status"] == "done" and entry["after"]["bytes"] < 0.4 * entry["before"]["bytes"], entry
         assert entry["action"] == "reindex table" and entry["reason"].count("as measured" if extension else "by estimate") == 2
@@ -163,10 +163,10 @@ def test_at_the_end_of_the_budget_it_cancels_and_clears_up(run_module, database,
     with old_transaction(database):
         answer = run_module("postgresql_reindex", login(database, policy=REINDEX, time_budget="2s", lock_timeout="30s",
                                                         connection_budget=1), timeout=30)
-    assert answer["changed"] is False and len(answer["skipped"]) == 2, answer
-    assert "cancelled after" in answer["skipped"][0]["reason"] and "of the time budget of 2s are left" in answer["skipped"][1]["reason"]
+    assert answer["changed"] is False and len(answer["not_done"]) == 2, answer
+    assert "cancelled after" in answer["not_done"][0]["reason"] and "of the time budget of 2s are left" in answer["not_done"][1]["reason"]
     # What could be dropped is dropped; what the old transaction kept from being dropped is named.
-    assert all(name in answer["skipped"][0]["reason"] for name in invalid(session))
+    assert all(name in answer["not_done"][0]["reason"] for name in invalid(session))
     done = run_module("postgresql_reindex", login(database, policy=REINDEX))
     assert done["changed"] and invalid(session) == []
 
@@ -177,7 +177,7 @@ def test_a_held_lock_leaves_the_index_for_the_next_run(run_module, database, ses
     with postgres.connect(database, autocommit=False) as other:
         other.run("LOCK TABLE public.t IN SHARE ROW EXCLUSIVE MODE")
         answer = run_module("postgresql_reindex", login(database, policy=REINDEX, lock_timeout="300ms"), timeout=30)
-    assert answer["changed"] is False and {entry["reason"] for entry in answer["skipped"]} == {
+    assert answer["changed"] is False and {entry["reason"] for entry in answer["not_done"]} == {
         "another session held a lock for longer than 0.3s"}
     assert invalid(session) == []
 
@@ -190,7 +190,7 @@ def test_an_index_that_another_session_is_building_is_left_alone(run_module, dat
             thread.start()
             eventually(lambda: "slow_ccnew" in invalid(session))
             answer = run_module("postgresql_reindex", login(database, policy=REINDEX))
-            assert answer["changed"] is False and "another session is building" in answer["skipped"][0]["reason"]
+            assert answer["changed"] is False and "another session is building" in answer["not_done"][0]["reason"]
         thread.join()
     assert invalid(session) == []
 

@@ -30,7 +30,7 @@ def test_it_repairs_what_needs_it_whatever_its_name_and_nothing_else(run_module,
     assert {entry["status"] for entry in planned["relations"]} == {"planned"} and dead_rows(session, "-rf") == 1600
 
     done = run_module("postgresql_vacuum", options, diff=True)
-    assert done["changed"] and titles(done) == titles(planned) and done["skipped"] == []
+    assert done["changed"] and titles(done) == titles(planned) and done["not_done"] == []
     for entry in done["relations"]:
         assert entry["status"] == "done" and entry["before"]["dead_rows"] == 1600 and entry["after"]["dead_rows"] == 0, entry
     assert {finding["status"] for finding in done["findings"]} == {"pass"}
@@ -86,7 +86,7 @@ def test_rows_that_an_old_transaction_holds_are_told_with_it_and_not_vacuumed_in
 
         second = run_module("postgresql_vacuum", options)
         assert second["changed"] is False and second["relations"] == []
-        assert f"session {old.backend_pid}" in second["skipped"][0]["reason"] and second["findings"][0]["status"] == "warn"
+        assert f"session {old.backend_pid}" in second["not_done"][0]["reason"] and second["findings"][0]["status"] == "warn"
         assert session.value("SELECT pg_stat_get_last_vacuum_time('public.held'::regclass)") == stamp
     third = run_module("postgresql_vacuum", options)
     assert third["changed"] is True and dead_rows(session, "held") == 0
@@ -124,7 +124,7 @@ def test_a_locked_table_is_left_for_the_next_run_and_the_others_are_done(run_mod
         other.run("LOCK TABLE public.locked IN ACCESS EXCLUSIVE MODE")
         answer = run_module("postgresql_vacuum", login(database, policy=VACUUM, lock_timeout="300ms"), timeout=30)
     assert [entry["relation"] for entry in answer["relations"]] == ["public.free"] and answer["changed"]
-    [skipped] = answer["skipped"]
+    [skipped] = answer["not_done"]
     assert skipped == {"relation": "public.locked", "reason": "another session held a lock for longer than 0.3s"}
     assert [finding["status"] for finding in answer["findings"] if finding["subject"] == "public.locked"] == ["warn"]
 
@@ -133,7 +133,7 @@ def test_nothing_is_begun_that_does_not_fit(run_module, database, session):
     sick_table(session, "big")
     answer = run_module("postgresql_vacuum", login(database, policy={**VACUUM, "rate": "1KiB"}, time_budget="10s"))
     assert answer["changed"] is False and answer["relations"] == [] and dead_rows(session, "big") > 0
-    assert "of the time budget of 10s are left" in answer["skipped"][0]["reason"]
+    assert "of the time budget of 10s are left" in answer["not_done"][0]["reason"]
     assert run_module("postgresql_vacuum", login(database, policy=VACUUM, time_budget="0s"))["changed"] is False
 
 
@@ -142,14 +142,14 @@ def test_what_runs_at_the_end_of_the_budget_is_cancelled(run_module, database, s
     session.run("ALTER DATABASE {name} SET vacuum_cost_delay = '100ms'", names={"name": database.database})
     session.run("ALTER DATABASE {name} SET vacuum_cost_limit = 1", names={"name": database.database})
     answer = run_module("postgresql_vacuum", login(database, policy={**VACUUM, "rate": "100GiB"}, time_budget="1s"), timeout=20)
-    assert answer["changed"] is False and "cancelled after" in answer["skipped"][0]["reason"], answer
+    assert answer["changed"] is False and "cancelled after" in answer["not_done"][0]["reason"], answer
     assert session.value("SELECT count(*) FROM pg_stat_progress_vacuum WHERE datname = current_database()") == 0
 
 
 def test_without_the_right_it_says_so_where_the_server_only_warns(run_module, session, role):
     sick_table(session, "guarded")
     answer = run_module("postgresql_vacuum", login(role("guest"), policy=VACUUM))
-    assert answer["changed"] is False and "may not vacuum it" in answer["skipped"][0]["reason"], answer
+    assert answer["changed"] is False and "may not vacuum it" in answer["not_done"][0]["reason"], answer
     assert dead_rows(session, "guarded") > 0
 
 

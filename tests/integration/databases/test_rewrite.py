@@ -73,19 +73,19 @@ def test_air_is_given_back_while_others_write_whatever_the_names(run_module, dat
     assert repacked.value("SELECT count(*) FROM {t}", names={"t": ("public", ODD[0])}) == 2400 + len(written)
     assert repacked.value(LEFT) == 0
     again = run_module("postgresql_vacuum", options)
-    assert again["changed"] is False and again["skipped"] == [], again
+    assert again["changed"] is False and again["not_done"] == [], again
 
 
 @ON_THE_OLDEST
 def test_what_it_cannot_rewrite_is_told_with_what_to_do(run_module, database, repacked, role):
     airy(repacked, "keyless", key="")
     options = login(database, policy=REWRITE)
-    [skipped] = run_module("postgresql_vacuum", options)["skipped"]
+    [skipped] = run_module("postgresql_vacuum", options)["not_done"]
     assert "not rewritten: pg_repack needs a primary key" in skipped["reason"]
     owner = role("owner")
     repacked.run("ALTER TABLE keyless OWNER TO owner")
     repacked.run("ALTER TABLE keyless ADD PRIMARY KEY (id)")
-    [skipped] = run_module("postgresql_vacuum", login(owner, policy=REWRITE))["skipped"]
+    [skipped] = run_module("postgresql_vacuum", login(owner, policy=REWRITE))["not_done"]
     assert "pg_repack works for superusers only" in skipped["reason"]
 
 
@@ -96,7 +96,7 @@ def test_a_rewrite_gives_up_on_a_held_lock_ends_nobody_and_leaves_nothing(run_mo
         other.run("SELECT count(*) FROM public.t")
         answer = run_module("postgresql_vacuum", login(database, policy=REWRITE, lock_timeout="1s", time_budget="20s"), timeout=60)
         other.run("SELECT 1")  # still there
-    assert answer["changed"] is False and answer["skipped"], answer
+    assert answer["changed"] is False and answer["not_done"], answer
     assert run_module("postgresql_vacuum", login(database, policy=REWRITE))["changed"] is True
     assert repacked.value(LEFT) == 0
 
@@ -126,7 +126,7 @@ def test_the_end_of_the_budget_ends_it_and_clears_up(run_module, database, repac
         old.run("SELECT 1")
         answer = run_module("postgresql_vacuum", login(database, policy={**REWRITE, "rate": "1GiB"}, time_budget="3s", lock_timeout="60s"),
                             timeout=60)
-        assert answer["changed"] is False and (answer["skipped"] or answer["relations"]), answer
+        assert answer["changed"] is False and (answer["not_done"] or answer["relations"]), answer
         eventually(lambda: not repacked.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_repack'"))
     done = run_module("postgresql_vacuum", login(database, policy=REWRITE))
     assert done["changed"] and done["relations"][-1]["status"] == "done" and repacked.value(LEFT) == 0, done

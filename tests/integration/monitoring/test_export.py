@@ -56,7 +56,7 @@ def ledger(tmp_path):
     record("backups", "create", copy(30), finding("pass"), finding("fail", HOSTILE), ago=30)
     record("certificates", "check", [{"certificates": [{"source": "api:443", "subject": "CN=api",
                                                         "not_after": format_instant(now + timedelta(days=10))}]}], finding("pass"))
-    record("databases", "maintain", [{"skipped": [{"relation": "a", "reason": "no time"}]}, {"skipped": []}], finding("warn"))
+    record("databases", "maintain", [{"not_done": [{"relation": "a", "reason": "no time"}]}, {"not_done": []}], finding("warn"))
     return ledger
 
 

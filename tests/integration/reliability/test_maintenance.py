@@ -118,7 +118,7 @@ def test_a_server_that_goes_down_in_the_middle_leaves_nothing_that_the_next_run_
             with connect(target) as session:
                 seen["leftovers"] += session.value(INVALID)
                 done = to_end(module, options[module], answer)
-                if done.get("failed") or done.get("skipped") or {entry["status"] for entry in done["relations"]} - {"done"}:
+                if done.get("failed") or done.get("not_done") or {entry["status"] for entry in done["relations"]} - {"done"}:
                     wrong.append(f"{number}: {done.get('msg') or done.get('summary')}")
                 seen["left"] += session.value(INVALID)
                 again = to_end(module, options[module], answer)

@@ -45,7 +45,7 @@ FULL = (
     record("databases", "maintain", [], relations=[{
         "relation": HOSTILE, "action": "vacuum", "reason": HOSTILE, "seconds": 1.5, "status": "done",
         "before": {"dead_rows": 10, "table_bytes": 2048}, "after": {"dead_rows": 0, "table_bytes": 2048}}],
-        skipped=[{"relation": HOSTILE, "reason": HOSTILE}]),
+        not_done=[{"relation": HOSTILE, "reason": HOSTILE}]),
     record("certificates", "check", [], certificates=[{
         "source": HOSTILE, "subject": HOSTILE, "days_left": 5, "not_after": "2026-01-20T00:00:00Z", "key": "RSA 2048", "status": "warn"}]),
     record("capacity", "check", [], host={"cpu_percent": 3.0, "memory_percent": 4.0, "disks": [{"mount": HOSTILE, "used_percent": None}]}),
