@@ -48,28 +48,6 @@ options:
     description: Whether heap and B-tree indexes of the restored database are checked by PostgreSQL's amcheck.
     type: bool
     default: true
-  assertions:
-    description: Queries that are asked of the restored database, read-only, each with the value that its first column has to give.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What is asserted.
-        type: str
-        required: true
-      sql:
-        description: One query. The search path is the usual one.
-        type: str
-        required: true
-      expected:
-        description: Value of the first column of the first row, compared as text; V(true) by default.
-        type: raw
-        default: true
-  assertion_timeout:
-    description: How long one assertion may take.
-    type: str
-    default: 60s
   identity_file:
     description: File with the private key of an encrypted backup.
     type: path
@@ -97,6 +75,7 @@ requirements:
 seealso:
   - module: evenkeel.ops.restore_drill
 extends_documentation_fragment:
+  - evenkeel.ops.assertions
   - evenkeel.ops.repository
   - evenkeel.ops.postgres
   - evenkeel.ops.attributes
@@ -154,6 +133,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Requ
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
+from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.policy import ASSERTIONS
 
 OPTIONS = own(
     plan={"type": "str"},
@@ -163,19 +143,13 @@ OPTIONS = own(
     pg_upgrade={"type": "bool", "default": False},
     max_downtime={"type": "str"},
     amcheck={"type": "bool", "default": True},
-    assertions={"type": "list", "elements": "dict", "default": [], "options": {
-        "name": {"type": "str", "required": True},
-        "sql": {"type": "str", "required": True},
-        "expected": {"type": "raw", "default": True},
-    }},
-    assertion_timeout={"type": "str", "default": "60s"},
     identity_file={"type": "path"},
     bin_dir={"type": "path"},
     source_bin_dir={"type": "path"},
     scratch_dir={"type": "path", "default": "/var/tmp"},
     jobs={"type": "int", "default": 2},
     timeout={"type": "str", "default": "8h"},
-) + storage.OPTIONS + postgres.OPTIONS
+) + ASSERTIONS + storage.OPTIONS + postgres.OPTIONS
 
 
 def run(request: Request) -> Outcome:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, LibraryMissing, NotFound, Unreachable
 from ..core.options import OptionGroup
+from .amazon import ACCOUNT, client_of
 from .held_certificate import HeldCertificate, Parse
 
 OPTIONS = OptionGroup(
@@ -17,18 +18,12 @@ OPTIONS = OptionGroup(
     options={
         "acm": {"type": "dict", "options": {
             "region": {"type": "str"},
-            "profile": {"type": "str"},
-            "access_key": {"type": "str", "no_log": False},
-            "secret_key": {"type": "str", "no_log": True},
-            "session_token": {"type": "str", "no_log": True},
-            "endpoint_url": {"type": "str"},
-            "ca_cert": {"type": "path"},
+            **ACCOUNT,
         }},
     },
 )
 # Without a filter the list leaves out all but RSA with 1024 and 2048 bits (API reference, ListCertificates, Filters).
 _KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
-_SECONDS = 30
 _PROVE = "Add the records that its console shows to the zone"
 
 
@@ -55,19 +50,8 @@ class CertificateStore:
 
     def _connected(self, name: str) -> Any:
         if self._client is None:
-            try:
-                import boto3
-                import botocore.config
-            except ImportError as error:
-                raise LibraryMissing("boto3") from error
-            told = self._options
-            session = boto3.session.Session(
-                profile_name=told.get("profile") or None, aws_access_key_id=told.get("access_key") or None,
-                aws_secret_access_key=told.get("secret_key") or None, aws_session_token=told.get("session_token") or None,
-                region_name=told.get("region") or (name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None))
-            self._client = session.client(
-                "acm", endpoint_url=told.get("endpoint_url") or None, verify=told.get("ca_cert") or None,
-                config=botocore.config.Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"mode": "standard"}))
+            of_arn = name.split(":")[3] if name.startswith("arn:") and name.count(":") >= 5 else None
+            self._client = client_of("acm", self._options, region=self._options.get("region") or of_arn)
         return self._client
 
     def _held(self, client: Any, arn: str) -> HeldCertificate:

@@ -10,18 +10,14 @@ from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, Unreachable
 from ..core.options import OptionGroup
+from .amazon import ACCOUNT, client_of
 
 OPTIONS = OptionGroup(
     fragment="cloudwatch",
     options={
         "cloudwatch": {"type": "dict", "options": {
             "region": {"type": "str", "required": True},
-            "profile": {"type": "str"},
-            "access_key": {"type": "str", "no_log": False},
-            "secret_key": {"type": "str", "no_log": True},
-            "session_token": {"type": "str", "no_log": True},
-            "endpoint_url": {"type": "str"},
-            "ca_cert": {"type": "path"},
+            **ACCOUNT,
         }},
     },
 )
@@ -39,20 +35,12 @@ class CloudWatch:
         if not options:
             raise InvalidOption("cloudwatch says no region", hint="Give cloudwatch: {region: eu-central-1}")
         try:
-            import boto3
-            import botocore.config
             import botocore.exceptions
         except ImportError as error:
             raise LibraryMissing("boto3") from error
         self._errors = botocore.exceptions
         try:
-            session = boto3.session.Session(
-                profile_name=options.get("profile") or None, region_name=options["region"],
-                aws_access_key_id=options.get("access_key") or None, aws_secret_access_key=options.get("secret_key") or None,
-                aws_session_token=options.get("session_token") or None)
-            self._client = session.client(
-                "cloudwatch", endpoint_url=options.get("endpoint_url") or None, verify=options.get("ca_cert") or None,
-                config=botocore.config.Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard"}))
+            self._client = client_of("cloudwatch", options, region=options["region"])
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise InvalidOption(f"CloudWatch cannot be asked: {error}", hint="Check region, profile and endpoint_url") from error
 

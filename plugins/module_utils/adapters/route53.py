@@ -12,6 +12,7 @@ from typing import Any
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, Refused, Unreachable
 from ..core.options import OptionGroup
 from ..core.waiting import Deadline, wait_until
+from .amazon import ACCOUNT, client_of
 from .dns_records import canonical_values, require_dnspython, zone_name
 
 OPTIONS = OptionGroup(
@@ -19,12 +20,7 @@ OPTIONS = OptionGroup(
     options={
         "route53": {"type": "dict", "options": {
             "zone_id": {"type": "str"},
-            "profile": {"type": "str"},
-            "access_key": {"type": "str", "no_log": False},
-            "secret_key": {"type": "str", "no_log": True},
-            "session_token": {"type": "str", "no_log": True},
-            "endpoint_url": {"type": "str"},
-            "ca_cert": {"type": "path"},
+            **ACCOUNT,
         }},
     },
 )
@@ -51,19 +47,8 @@ class HostedZone:
         :raises InvalidOption: where two have this name
         """
         require_dnspython()
-        try:
-            import boto3
-            import botocore.config
-        except ImportError as error:
-            raise LibraryMissing("boto3") from error
         with _translated():
-            session = boto3.session.Session(
-                profile_name=options["profile"] or None, aws_access_key_id=options["access_key"] or None, region_name=_REGION,
-                aws_secret_access_key=options["secret_key"] or None, aws_session_token=options["session_token"] or None)
-            client = session.client(
-                "route53", endpoint_url=options["endpoint_url"] or None, verify=options["ca_cert"] or None,
-                config=botocore.config.Config(connect_timeout=min(10, timeout), read_timeout=min(30, timeout),
-                                              retries={"mode": "standard"}))
+            client = client_of("route53", options, region=_REGION, timeout=timeout)
             wanted = zone_name(zone).canonicalize().to_text()
             if options["zone_id"]:
                 found = [client.get_hosted_zone(Id=options["zone_id"])["HostedZone"]]
@@ -143,8 +128,10 @@ def _plain(name: str) -> str:
 @contextmanager
 def _translated() -> Iterator[None]:
     """:raises AccessDenied, Unreachable, NotFound, Refused, CommandFailed: by what Amazon or the network says."""
-    import botocore.exceptions as amazon
-
+    try:
+        import botocore.exceptions as amazon
+    except ImportError as error:
+        raise LibraryMissing("boto3") from error
     try:
         yield
     except amazon.ClientError as error:
