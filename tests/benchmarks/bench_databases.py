@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -206,19 +207,19 @@ class _Bench:
         calm = self.latency(lambda: time.sleep(LOAD_SECONDS - 3))
         for gentle, words in (({}, "without the gentle settings"),
                               (DEFAULTS["databases_maintenance"]["gentle"], "with the gentle settings of the role's defaults")):
-            took = []
-
-            def maintain(gentle=gentle, took=took) -> None:
-                for module, policy in ((postgresql_vacuum, "vacuum"), (postgresql_reindex, "reindex")):
-                    small = {"bloat_size": ALL_SIZE} if policy == "reindex" else {}
-                    request = Request({**self.options(policy, exclude=["pg_catalog.*"], **small), "gentle": gentle})
-                    took.append(seconds(lambda module=module, request=request: module.run(request)))
-
+            took: list[float] = []
             self.sicken_all()
             self.sicken()
-            busy = self.latency(maintain)
+            busy = self.latency(partial(self.maintain, gentle, took))
             yield Row(f"an application's transactions during maintenance, 99th percentile, {words}", "the same without maintenance",
                       busy / calm, None, False, f"{busy:.1f} ms against {calm:.1f} ms; the maintenance took {sum(took):.1f} s")
+
+    def maintain(self, gentle: dict, took: list[float]) -> None:
+        """Vacuum and rebuild what is sick; the seconds of each go into ``took``."""
+        for module, policy in ((postgresql_vacuum, "vacuum"), (postgresql_reindex, "reindex")):
+            small = {"bloat_size": ALL_SIZE} if policy == "reindex" else {}
+            request = Request({**self.options(policy, exclude=["pg_catalog.*"], **small), "gentle": gentle})
+            took.append(seconds(partial(module.run, request)))
 
     def latency(self, work: Callable[[], object]) -> float:
         """Milliseconds that 99 of 100 transactions of pgbench took at most while ``work`` was done; they come at a fixed rate, and the time

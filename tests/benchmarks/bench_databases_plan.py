@@ -38,10 +38,12 @@ def rows() -> Iterator[Row]:
     """Two rows; each checks that the plan is what it should be."""
     newest = max(installations(), key=lambda one: one.major)
     settings = {"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB", "max_locks_per_transaction": "4096"}
-    with running_server(newest, settings=settings) as (_server, target), postgres.connect(target) as session:
-        session.set("search_path", "public")
-        yield _planning(session, target)
-        yield _predicting(session, target)
+    with running_server(newest, settings=settings) as running:
+        target = running[1]
+        with postgres.connect(target) as session:
+            session.set("search_path", "public")
+            yield _planning(session, target)
+            yield _predicting(session, target)
 
 
 def _options(target: Any, **change: Any) -> dict[str, Any]:

@@ -89,7 +89,6 @@ class Register:
                         "-url", self.ocsp_url, "-respout", str(path)], timeout=30)
         return path
 
-
     def answer(self, request: bytes) -> bytes:
         """What OpenSSL's responder says to a request of now. Its own server would listen on every interface of this machine."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:

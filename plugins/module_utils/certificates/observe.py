@@ -188,7 +188,7 @@ class _Observer:
 
     def stored(self, source: Source) -> Iterator[Observation]:
         """One observation per certificate that a cluster or cloud holds by this name."""
-        kind = next(kind for kind in self.stores if getattr(source, kind) is not None)
+        [kind, *_others] = [kind for kind in self.stores if getattr(source, kind) is not None]
         name = getattr(source, kind)
         try:
             held = self.stores[kind](name)

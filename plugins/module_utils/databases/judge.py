@@ -62,15 +62,15 @@ def _statistics(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
                  "add an index or raise shared_buffers"))
     per_day = round(seen["deadlocks"] * DAY / max(seen["seconds"], DAY), 2)
     findings += most("deadlocks", name, per_day, limits.of("deadlocks_per_day"), unit="per day", what="the number of deadlocks",
-                      hint="The server's log names the statements of each: let them lock in one order")
+                     hint="The server's log names the statements of each: let them lock in one order")
     if seen["checksum_failures"] is not None:
         findings += most("checksum_failures", "all databases", seen["checksum_failures"], limits.of("checksum_failures"),
-                          what="the number of checksum failures",
-                          hint="The storage returns damaged pages: take a backup, then run pg_amcheck --all --heapallindexed, "
-                               "and see the disk's log")
+                         what="the number of checksum failures",
+                         hint="The storage returns damaged pages: take a backup, then run pg_amcheck --all --heapallindexed, "
+                         "and see the disk's log")
     return [*findings, *most_bytes("size", name, seen["bytes"], limits.of("database_size"), what="the size of the database",
-                               hint="See what takes it: SELECT relid::regclass, pg_size_pretty(pg_total_relation_size(relid)) FROM "
-                                    "pg_stat_user_tables ORDER BY pg_total_relation_size(relid) DESC LIMIT 10;")]
+                                   hint="See what takes it: SELECT relid::regclass, pg_size_pretty(pg_total_relation_size(relid)) FROM "
+                                   "pg_stat_user_tables ORDER BY pg_total_relation_size(relid) DESC LIMIT 10;")]
 
 
 def _transactions(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
@@ -101,9 +101,9 @@ def _blocked(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         blockers = ", ".join(map(str, one["blockers"])) or "a session that is gone by now"
         remedy = f"end it: SELECT pg_terminate_backend({one['blockers'][0]});" if one["blockers"] else "look again"
         findings += most_seconds("locks", f"pid {one['pid']} of {one['user']}", one["seconds"], limit,
-                             what=f"the time of waiting for a lock that {blockers} has",
-                             hint=f"See what the holder does (SELECT query, state FROM pg_stat_activity WHERE pid = "
-                                  f"{(one['blockers'] or [0])[0]};), then {remedy}")
+                                 what=f"the time of waiting for a lock that {blockers} has",
+                                 hint=f"See what the holder does (SELECT query, state FROM pg_stat_activity WHERE pid = "
+                                 f"{(one['blockers'] or [0])[0]};), then {remedy}")
     return findings
 
 
@@ -120,9 +120,9 @@ def _statements(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     hint = "See which: SELECT mean_exec_time, calls, query FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 10; " \
            "then EXPLAIN (ANALYZE, BUFFERS) them"
     findings = [*most_seconds("query_mean", name, seen[0]["overall_seconds"], limits.of("query_mean"),
-                          what="the mean time of all queries", hint=hint),
+                              what="the mean time of all queries", hint=hint),
                 *most_seconds("query_p95", name, seen[0]["p95_seconds"], limits.of("query_p95"),
-                          what="the mean time within which 95% of the calls stay", hint=hint)]
+                              what="the mean time within which 95% of the calls stay", hint=hint)]
     limit = limits.of("statement_mean")
     judged = [one for one in seen if one["calls"] >= limits.statement_calls]
     if limit:
@@ -141,9 +141,9 @@ def _freeze(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     for key, column, what in (("xid_age", "datfrozenxid", "transactions"), ("multixact_age", "datminmxid", "multixacts")):
         oldest = max(facts["freeze"], key=lambda database: database[key])
         findings += most(key, oldest["name"], oldest[key], limits.of(key), unit=what, what=f"the age of {column}",
-                          hint=f"In database {oldest['name']}: VACUUM (FREEZE); if it stays, see who holds it back: "
-                               "SELECT pid, age(backend_xmin) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL ORDER BY 2 DESC; "
-                               "and pg_prepared_xacts, pg_replication_slots")
+                         hint=f"In database {oldest['name']}: VACUUM (FREEZE); if it stays, see who holds it back: "
+                         "SELECT pid, age(backend_xmin) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL ORDER BY 2 DESC; "
+                         "and pg_prepared_xacts, pg_replication_slots")
     return findings
 
 
@@ -156,9 +156,9 @@ def _replicas(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     for one in facts["replicas"]:
         # No lag time is told while a standby has nothing to do: the server empties it then.
         findings += most_seconds("replication_lag", one["name"], one["seconds"] or 0, limits.of("replication_lag"),
-                             what="the replication lag", hint=hint)
+                                 what="the replication lag", hint=hint)
         findings += most_bytes("replication_lag_size", one["name"], one["bytes"], limits.of("replication_lag_size"),
-                           what="the WAL that is not replayed", hint=hint)
+                               what="the WAL that is not replayed", hint=hint)
     return findings
 
 
@@ -168,9 +168,9 @@ def _standby(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         return []
     hint = "See what replay waits for: SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE backend_type = 'startup';"
     return [*most_seconds("replication_lag", "this standby", seen["seconds"], limits.of("replication_lag"),
-                      what="the replication lag", hint=hint),
+                          what="the replication lag", hint=hint),
             *most_bytes("replication_lag_size", "this standby", seen["bytes"], limits.of("replication_lag_size"),
-                    what="the WAL that is not replayed", hint=hint)]
+                        what="the WAL that is not replayed", hint=hint)]
 
 
 def _slots(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
@@ -200,7 +200,7 @@ def _archiver(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
         return [Finding("database.archiver", "archiver", Status.FAIL, f"archiving fails: {seen['last_failed_wal']} could not be archived "
                         f"({seen['failed']} failures), {seen['backlog']} files wait", seen["failed"], 0, hint=hint)]
     findings = most("archive_backlog", "archiver", seen["backlog"], limits.of("archive_backlog"), unit="files",
-                     what="WAL that waits to be archived", hint=hint)
+                    what="WAL that waits to be archived", hint=hint)
     # An idle server archives nothing, and rightly: the age says something only while files wait.
     age = seen["seconds"] if seen["backlog"] else 0
     return findings + most_seconds("archive_age", "archiver", age, limits.of("archive_age"), what="the age of the last archived WAL",
@@ -211,7 +211,7 @@ def _invalid_indexes(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
     names = [one["name"] for one in facts["invalid_indexes"]]
     first = f": {', '.join(names[:5])}" if names else ""
     return most("invalid_indexes", facts["name"], len(names), limits.of("invalid_indexes"), what=f"the number of invalid indexes{first}",
-                 hint=f"Run the procedure databases.maintain, or: REINDEX INDEX CONCURRENTLY {names[0] if names else '…'};")
+                hint=f"Run the procedure databases.maintain, or: REINDEX INDEX CONCURRENTLY {names[0] if names else '…'};")
 
 
 def _settings(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:

@@ -51,7 +51,7 @@ class DatabaseLimits:
         """
         readers = {key: pair(read, rising=rising) for key, (read, rising) in _PAIRS.items()}
         read = read_policy(options, {**readers, **_SINGLES, "without_statements": status_word, "settings": read_settings,
-                                      "clients": pair_of(Expected.from_options)}, option="limits")
+                                     "clients": pair_of(Expected.from_options)}, option="limits")
         pairs = {key: limits for key, limits in read.items() if key in _PAIRS}
         return cls(pairs, **{key: value for key, value in read.items() if key not in _PAIRS})
 

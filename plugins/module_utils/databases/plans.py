@@ -29,4 +29,3 @@ def plan_evidence(plan: Mapping[str, Any]) -> dict[str, Any]:
     shape = plan_shape(plan)
     return {"digest": hashlib.sha256(shape.encode()).hexdigest()[:16], "cost": plan["Total Cost"],
             "shape": shape if len(shape) <= _SHOWN else shape[:_SHOWN - 1] + "…"}
-

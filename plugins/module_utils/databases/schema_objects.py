@@ -32,7 +32,6 @@ class Schema:
             hashed.update(f"{name}\0{self.objects[name]}\0".encode("utf-8", "surrogateescape"))
         return hashed.hexdigest()
 
-
     def without(self, table: str) -> Schema:
         """All but the objects of a tool's own table of versions, which it makes and leaves; everything where ``table`` is empty."""
         name = table.rpartition(".")[2]

@@ -96,7 +96,7 @@ def _assertions(entries: Sequence[Mapping[str, Any]]) -> tuple[Assertion, ...]:
         if entry["name"] in found:
             raise InvalidOption(f"{where}: there are two named {entry['name']!r}", hint="Give each its own name")
         found[entry["name"]] = Assertion(entry["name"], entry["sql"], entry.get("expected", True), _area(entry, where),
-                                          _within(entry, where))
+                                         _within(entry, where))
     return tuple(found.values())
 
 

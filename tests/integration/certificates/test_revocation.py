@@ -36,12 +36,12 @@ def check(run_module, root, tmp_path):
     """Look at files with these identities; gives the finding of this check by name."""
     ca_cert = str(root.write(tmp_path, "trusted"))
 
-    def run(name, *, timeout="3s", policy=POLICY, **identities):
+    def run(name, *, timeout="3s", policy=None, **identities):
         sources = []
         for key, identity in identities.items():
             (tmp_path / f"{key}.pem").write_bytes(identity.full_chain_pem)
             sources.append({"name": key, "file": str(tmp_path / f"{key}.pem"), "ca_cert": ca_cert, "hosts": ["a.test"]})
-        answer = run_module("certificate_check", {"sources": sources, "policy": policy, "timeout": timeout})
+        answer = run_module("certificate_check", {"sources": sources, "policy": policy or POLICY, "timeout": timeout})
         assert not answer.get("failed"), answer
         return {one["subject"]: one for one in answer["findings"] if one["check"] == f"certificate.{name}"}
 

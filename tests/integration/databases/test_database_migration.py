@@ -197,7 +197,7 @@ def test_what_takes_data_away_is_named_and_wants_to_be_confirmed(run_module, ord
     ("SELECT pg_sleep(1.5)", "1s", "over the limit of 1s"),
 ])
 def test_what_fails_or_takes_too_long_on_the_copy_never_reaches_the_database(run_module, orders, options, backed_up, tmp_path,
-                                                                            statement, limit, says):
+                                                                             statement, limit, says):
     project = AlembicProject(tmp_path / "app").add("a1", ["CREATE TABLE news (id int)"], ["DROP TABLE news"]).add("b2", [statement])
     backed_up(orders)
     answer = run_module("database_migration", options(orders, project, rehearsal_limit=limit))

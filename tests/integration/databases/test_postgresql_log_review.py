@@ -189,4 +189,3 @@ def test_another_format_is_unknown_and_no_file_is_an_error(run_module, tmp_path)
     assert finding["status"] == "unknown" and "SHOW log_line_prefix" in finding["hint"]
     none = run_module("postgresql_log_review", {"paths": [str(tmp_path / "*.csv")], "state": str(tmp_path / "s"), "limits": LIMITS})
     assert none["error"] == "NotFound" and "log_directory" in none["hint"]
-

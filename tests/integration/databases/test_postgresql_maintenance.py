@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_owed_with_a_forecast_and_comes_first_when_it_has_w
     assert records[1]["debt"][0]["forced_seconds"] > 86400 and "anti-wraparound vacuum in" in records[1]["findings"][0]["message"]
 
     history = gather(records, samples=5)
-    [waiting] = history.values()
+    waiting = next(iter(history.values()))
     waiting["waiting"] = [one for one in waiting["waiting"] if one["relation"] == "public.less"]
     turned = run_module("postgresql_maintenance", login(database, **slow, time_budget=window, history=history), check=True)
     assert [step["relation"] for step in turned["steps"]] == ["public.less", "public.worse"], turned

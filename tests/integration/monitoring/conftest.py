@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import Sys
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
 from tests.conftest import missing
-from tests.testbed import prometheus
+from tests.testbed import prometheus as servers
 from tests.testbed.http import HttpServer, Response, serve_http
 from tests.testbed.postgres import free_port
 
@@ -26,8 +26,8 @@ from tests.testbed.postgres import free_port
 class Stack:
     """The servers, and what each receiver was told: (path, arrival, alert)."""
 
-    prometheus: prometheus.Running
-    alertmanager: prometheus.Running
+    prometheus: servers.Running
+    alertmanager: servers.Running
     receivers: HttpServer
     folder: Path
     told: list[tuple[str, float, dict[str, Any]]] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory) -> Iterator[Stack]:
     """As started: nothing is configured yet."""
-    if not prometheus.installed():
+    if not servers.installed():
         missing("Prometheus (the packages prometheus, prometheus-alertmanager and prometheus-pushgateway)")
     told: list[tuple[str, float, dict[str, Any]]] = []
 
@@ -94,5 +94,5 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
         return Response()
 
     with serve_http({f"/{name}": receive for name in ("on-call", "manager", "team")}) as receivers, \
-            prometheus.serve_alertmanager() as alertmanager, prometheus.serve_prometheus(options=prometheus.IMPATIENT) as server:
+            servers.serve_alertmanager() as alertmanager, servers.serve_prometheus(options=servers.IMPATIENT) as server:
         yield Stack(server, alertmanager, receivers, tmp_path_factory.mktemp("stack"), told)

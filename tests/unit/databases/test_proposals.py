@@ -23,8 +23,8 @@ def table(**facts) -> Table:
     return Table(1, facts.pop("schema", "public"), "T x", 'public."T x"', **{"root": 1, "rows": LARGE, "live_rows": LARGE, **facts})
 
 
-def proposed(one: Table, server=SERVER, own=None, toast=None) -> list:
-    return propose_settings([one], Autovacuum(server, {1: own or {}}, {1: toast or {}}), POLICY)
+def proposed(one: Table, server=None, own=None, toast=None) -> list:
+    return propose_settings([one], Autovacuum(server or SERVER, {1: own or {}}, {1: toast or {}}), POLICY)
 
 
 def test_a_table_to_which_autovacuum_comes_too_late_gets_the_policys_own_figures():

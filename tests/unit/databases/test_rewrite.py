@@ -18,7 +18,7 @@ def test_what_is_mostly_air_is_rewritten_last_and_leftovers_are_cleared_first():
     left = Work("public.left", "drop leftover", "left", "", {}, 3, 3, 0)
     plan = plan_rewrites(Plan((DUE,), (AIRY, HELD)), TABLES, {}, [left])
     assert [(work.relation, work.action) for work in plan.work] == [("public.left", "drop leftover"), ("public.due", "vacuum"),
-                                                                     ("public.airy", "rewrite")]
+                                                                    ("public.airy", "rewrite")]
     assert plan.skipped == (HELD,) and plan.work[-1].bytes == 230 and plan.work[-1].reason == AIRY.reason and not plan.work[-1].statement
 
 

@@ -36,7 +36,7 @@ def grown(now, earlier, capacity=None, **policy):
 
 def test_growth_and_the_day_on_which_the_room_is_gone():
     found, values = grown(sizes(100 * GIB, big=60 * GIB, small=MIB), [(10, sizes(80 * GIB, big=50 * GIB, small=MIB)),
-                                                                     (5, sizes(90 * GIB, big=55 * GIB, small=MIB))], capacity=150 * GIB)
+                                                                      (5, sizes(90 * GIB, big=55 * GIB, small=MIB))], capacity=150 * GIB)
     assert found["growth"].status == "warn" and "most: big, 1.0 GiB) is 2.0 GiB" not in found["growth"].message
     assert found["growth"].observed == 2 * GIB and "most: big, 1.0 GiB is 2.0 GiB, over the limit of 1.0 GiB" in found["growth"].message
     assert found["relation_growth"].status == "fail" and found["relation_growth"].subject == "shop: big"

@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.monitoring i
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import routing, scraping
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.dashboards import dashboards
 
-from tests.unit.inventories.test_policy import ROOT, environment, resolved  # noqa: F401
+from tests.unit.inventories.policies import ROOT
 from tests.unit.inventories.test_values import policy
 
 DEFAULTS = yaml.safe_load((ROOT / "roles/monitoring/defaults/main.yml").read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def test_alert_set_and_retention_of_an_environment(requirement, asked):
     assert (values["monitoring_alert_set"], values["monitoring_retention"]) == asked[1:], requirement
 
 
-def test_the_policy_is_the_one_of_the_handbook(resolved):  # noqa: F811
+def test_the_policy_is_the_one_of_the_handbook(resolved):
     """The systems and environments as they are resolved; each is met once in twelve."""
     for groups, values in resolved.values():
         if "monitoring" not in groups:
@@ -60,7 +60,7 @@ def test_the_policy_is_the_one_of_the_handbook(resolved):  # noqa: F811
             assert set(shown) == {"executive", "operations", "application", "security"}  # NE-60
 
 
-def test_it_makes_rules_routes_and_dashboards(resolved: dict[str, tuple[list[str], dict[str, Any]]]):  # noqa: F811
+def test_it_makes_rules_routes_and_dashboards(resolved: dict[str, tuple[list[str], dict[str, Any]]]):
     for host, (groups, given) in resolved.items():
         if "monitoring" not in groups:
             continue

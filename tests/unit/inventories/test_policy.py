@@ -8,84 +8,24 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
-from ansible.vars.manager import VariableManager
 
-ROOT = Path(__file__).resolve().parents[3]
-SYSTEMS = ("aeon_nova", "cronos_ai", "neuron", "skafu")
-ENVIRONMENTS = ("development", "staging", "production")
-AREAS = ("health", "backups", "recovery", "databases", "certificates", "capacity", "housekeeping", "continuity", "service_levels",
-         "monitoring", "maintenance", "operations")
-INVENTORIES = [f"{system}/{environment}" for system in SYSTEMS for environment in ENVIRONMENTS]
-TRACE = re.compile(r"(?<![\w-])(?:AN-[OD]|CR|NE|SK|D)-\d+\b")
-# What a run hands to a role itself, so that no inventory needs to.
-GIVEN_BY_THE_RUN = {"operations_step", "operations_step_needs", "recovery_component", "recovery_pitr_data_dir", "continuity_exercise",
-                    "maintenance_decision"}
-# Words that no policy holds: they say where something is.
-ADDRESS = re.compile(r"://|\b[a-z0-9-]+\.(?:com|example|net|org)\b|^/|\b\d+\.\d+\.\d+\.\d+\b")
-
-
-def specs() -> dict[str, dict[str, dict[str, Any]]]:
-    """area -> entry point -> options"""
-    found = {}
-    for area in AREAS:
-        spec = yaml.safe_load((ROOT / "roles" / area / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-        found[area] = {entry: body.get("options", {}) for entry, body in spec["argument_specs"].items()}
-    return found
-
-
-def files_of(inventory: str) -> list[Path]:
-    """Its files of variables: those of its system, and its own."""
-    system, environment = inventory.split("/")
-    base = ROOT / "inventories" / system
-    return [*sorted((base / "shared").glob("*.yml")), *sorted((base / environment / "group_vars" / environment).glob("*.yml"))]
-
-
-def written(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-
-
-def strings(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for pair in value.items() for item in pair for text in strings(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in strings(item)]
-    return [value] if isinstance(value, str) else []
-
-
-@pytest.fixture(scope="module")
-def environment() -> Iterator[None]:
-    """What the look-ups of secrets find."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EVENKEEL_DATABASE_PASSWORD", "from the environment")
-        patch.setenv("EVENKEEL_BACKUP_RECIPIENTS", "age1one age1two")
-        yield
-
-
-@pytest.fixture(scope="module", params=INVENTORIES)
-def resolved(request: pytest.FixtureRequest, environment: None) -> dict[str, tuple[list[str], dict[str, Any]]]:
-    """host -> its groups and its variables, templates resolved, as a task of a play would see them."""
-    loader = DataLoader()
-    manager = InventoryManager(loader=loader, sources=[str(ROOT / "inventories" / request.param)])
-    variables = VariableManager(loader=loader, inventory=manager)
-    names = {name for path in files_of(request.param) for name in written(path)}
-    found = {}
-    for host in manager.get_hosts():
-        available = variables.get_vars(host=host)
-        templar = Templar(loader=loader, variables=available)
-        found[host.name] = ([group.name for group in host.get_groups()],
-                            {name: templar.template(available[name]) for name in names})
-    assert found
-    return found
+from tests.unit.inventories.policies import (
+    ADDRESS,
+    AREAS,
+    GIVEN_BY_THE_RUN,
+    INVENTORIES,
+    ROOT,
+    TRACE,
+    files_of,
+    specs,
+    strings,
+    written,
+)
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.service_levels.evaluate import Policy
 
-from tests.unit.inventories.test_policy import environment, resolved  # noqa: F401
 from tests.unit.inventories.test_values import policy
 
 # system, service, measure, target, alert
@@ -50,7 +49,7 @@ def test_reports_are_weekly_and_quarterly():
     assert values["service_levels_periods"] == {"weekly": "7d", "quarterly": "91d"} and values["service_levels_outage_period"] == "91d"
 
 
-def test_objectives_can_be_read_as_they_stand(resolved: dict[str, tuple[list[str], dict[str, Any]]]):  # noqa: F811
+def test_objectives_can_be_read_as_they_stand(resolved: dict[str, tuple[list[str], dict[str, Any]]]):
     for host, (groups, values) in resolved.items():
         if "service_levels" in groups:
             read = Policy.from_options({

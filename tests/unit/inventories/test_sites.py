@@ -9,7 +9,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.continuity.judge impo
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import DAY, parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.site import read_triggers
 
-from tests.unit.inventories.test_policy import ROOT, written
+from tests.unit.inventories.policies import ROOT, written
 from tests.unit.inventories.test_values import policy
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.inventories.test_policy import INVENTORIES, ROOT, files_of, written
+from tests.unit.inventories.policies import INVENTORIES, ROOT, files_of, written
 
 SYSTEM = {"AN-O": "aeon_nova", "AN-D": "aeon_nova", "CR": "cronos_ai", "NE": "neuron", "SK": "skafu"}
 # (requirement, decision or nothing, where, value); a part of a path in [] picks the entry of that name from a list.
