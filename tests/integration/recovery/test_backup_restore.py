@@ -235,7 +235,9 @@ def test_a_kill_leaves_a_mark_and_the_next_run_says_how_to_go_on(restore, run_mo
 
 @pytest.fixture
 def database(newest_pg, backup):
-    """A dump of a shop, and the server that it came from."""
+    """A dump of a shop, and the server that it came from, which other tests have databases on too."""
+    with connect(newest_pg) as session:
+        others = databases_of(session)
     shop = fill(newest_pg, "shop", ORDERS)
     with connect(shop) as session:
         session.run("DROP ROLE IF EXISTS keeper")
@@ -244,9 +246,13 @@ def database(newest_pg, backup):
     yield {"login_host": newest_pg.host, "login_port": newest_pg.port, "login_user": newest_pg.user,
            "login_password": newest_pg.password, "backup": backup(shop)["id"]}, newest_pg
     with connect(newest_pg) as session:
-        for row in session.fetch("SELECT datname::text AS name FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"):
-            session.run("DROP DATABASE {name} WITH (FORCE)", names={"name": row["name"]})
+        for name in databases_of(session) - others | {shop.database}:
+            session.run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", names={"name": name})
         session.run("DROP ROLE IF EXISTS keeper")
+
+
+def databases_of(session):
+    return {row["name"] for row in session.fetch("SELECT datname::text AS name FROM pg_database WHERE NOT datistemplate")}
 
 
 def test_a_database_comes_back_with_rows_owners_and_statistics(restore, database):
