@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-from ..core.errors import AccessDenied, CommandFailed, LibraryMissing, NotFound, Unreachable
+from ..core.errors import NotFound
 from ..core.options import OptionGroup
-from .amazon import ACCOUNT, client_of
+from .amazon import ACCOUNT, client_of, translated
 from .held_certificate import HeldCertificate, Parse
 
 OPTIONS = OptionGroup(
@@ -81,26 +81,6 @@ def _record(described: Mapping[str, Any]) -> tuple[str, str, str, str]:
             if described.get("Type") != "IMPORTED" else "ACM keeps it; it was imported, and nobody but you renews it", "", status)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        import botocore.exceptions as amazon
-    except ImportError as error:
-        raise LibraryMissing("boto3") from error
-    try:
-        yield
-    except amazon.ClientError as error:
-        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        evidence = {"code": code, "said": said[:1000]}
-        if code == "ResourceNotFoundException":
-            raise NotFound(f"ACM: {said}", hint="Check the ARN, its region, and whose credentials these are", evidence=evidence) from error
-        if "AccessDenied" in code or "Token" in code or "Signature" in code:
-            raise AccessDenied(f"ACM refuses: {said}", hint="See the account's rights: ListCertificates, DescribeCertificate, "
-                               "GetCertificate", evidence=evidence) from error
-        raise CommandFailed(f"ACM: {code}: {said}", hint="See the AWS service health page", evidence=evidence) from error
-    except (amazon.NoCredentialsError, amazon.PartialCredentialsError, amazon.ProfileNotFound) as error:
-        raise AccessDenied(f"ACM: {error}", hint="Give acm.access_key and secret_key, a profile, or a role of the host") from error
-    except amazon.NoRegionError as error:
-        raise AccessDenied("ACM: no region was named", hint="Give acm.region") from error
-    except amazon.BotoCoreError as error:
-        raise Unreachable(f"ACM cannot be reached: {error}", hint="See the network, a proxy, and acm.endpoint_url") from error
+def _translated() -> AbstractContextManager[None]:
+    return translated("ACM", "acm", rights="ListCertificates, DescribeCertificate, GetCertificate", known={
+        "ResourceNotFoundException": (NotFound, "ACM", "Check the ARN, its region, and whose credentials these are")})

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from ..core.errors import LibraryMissing
+from ..core.errors import AccessDenied, CommandFailed, LibraryMissing, OpsError, Unreachable
 
 # Suboptions of every option that names a service.
 ACCOUNT: dict[str, dict[str, Any]] = {
@@ -38,3 +39,35 @@ def client_of(service: str, options: Mapping[str, Any], *, region: str | None, t
     return session.client(
         service, endpoint_url=options.get("endpoint_url") or None, verify=options.get("ca_cert") or None,
         config=botocore.config.Config(connect_timeout=min(10, timeout), read_timeout=min(30, timeout), retries={"mode": "standard"}))
+
+
+@contextmanager
+def translated(service: str, option: str, *, rights: str, known: Mapping[str, tuple[type[OpsError], str, str]]) -> Iterator[None]:
+    """What Amazon or the network says, in our words. ``option`` is what the account is given by, ``rights`` what it needs; ``known``
+    is by Amazon's code: which error it is, the sentence that Amazon's own words end, and the hint.
+
+    :raises LibraryMissing: without boto3
+    :raises AccessDenied, Unreachable, CommandFailed: and those of ``known``
+    """
+    try:
+        import botocore.exceptions as amazon
+    except ImportError as error:
+        raise LibraryMissing("boto3") from error
+    try:
+        yield
+    except amazon.ClientError as error:
+        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        evidence = {"code": code, "said": said[:1000]}
+        if code in known:
+            kind, sentence, hint = known[code]
+            raise kind(f"{sentence}: {said}", hint=hint, evidence=evidence) from error
+        if "AccessDenied" in code or "Token" in code or "Signature" in code:
+            raise AccessDenied(f"{service} refuses: {said}", hint=f"See the account's rights: {rights}", evidence=evidence) from error
+        raise CommandFailed(f"{service}: {code}: {said}", hint="See the AWS service health page", evidence=evidence) from error
+    except (amazon.NoCredentialsError, amazon.PartialCredentialsError, amazon.ProfileNotFound) as error:
+        raise AccessDenied(f"{service}: {error}",
+                           hint=f"Give {option}.access_key and secret_key, a profile, or a role of the host") from error
+    except amazon.NoRegionError as error:
+        raise AccessDenied(f"{service}: no region was named", hint=f"Give {option}.region") from error
+    except amazon.BotoCoreError as error:
+        raise Unreachable(f"{service} cannot be reached: {error}", hint=f"See the network, a proxy, and {option}.endpoint_url") from error

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, Refused, Unreachable
+from ..core.errors import InvalidOption, NotFound, Refused
 from ..core.options import OptionGroup
 from ..core.waiting import Deadline, wait_until
-from .amazon import ACCOUNT, client_of
+from .amazon import ACCOUNT, client_of, translated
 from .dns_records import canonical_values, require_dnspython, zone_name
 
 OPTIONS = OptionGroup(
@@ -125,28 +125,9 @@ def _plain(name: str) -> str:
     return zone_name(re.sub(r"\\([0-7]{3})", lambda match: f"\\{int(match[1], 8):03}", name)).to_text()
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """:raises AccessDenied, Unreachable, NotFound, Refused, CommandFailed: by what Amazon or the network says."""
-    try:
-        import botocore.exceptions as amazon
-    except ImportError as error:
-        raise LibraryMissing("boto3") from error
-    try:
-        yield
-    except amazon.ClientError as error:
-        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        evidence = {"code": code, "said": said[:1000]}
-        if code == "NoSuchHostedZone":
-            raise NotFound(f"Route 53: {said}", hint="Check route53.zone_id", evidence=evidence) from error
-        if code == "InvalidChangeBatch":
-            raise Refused(f"Route 53 did not take the change: {said}", evidence=evidence,
-                          hint="Nothing was changed: if a record was changed by somebody else, run again to see what it is now") from error
-        if "AccessDenied" in code or "Token" in code or "Signature" in code:
-            raise AccessDenied(f"Route 53 refuses: {said}", hint="See the account's rights: ListResourceRecordSets, "
-                               "ChangeResourceRecordSets, GetChange, ListHostedZonesByName", evidence=evidence) from error
-        raise CommandFailed(f"Route 53: {code}: {said}", hint="See the AWS service health page", evidence=evidence) from error
-    except (amazon.NoCredentialsError, amazon.PartialCredentialsError, amazon.ProfileNotFound) as error:
-        raise AccessDenied(f"Route 53: {error}", hint="Give route53.access_key and secret_key, a profile, or a role of the host") from error
-    except amazon.BotoCoreError as error:
-        raise Unreachable(f"Route 53 cannot be reached: {error}", hint="See the network, a proxy, and route53.endpoint_url") from error
+def _translated() -> AbstractContextManager[None]:
+    rights = "ListResourceRecordSets, ChangeResourceRecordSets, GetChange, ListHostedZonesByName"
+    return translated("Route 53", "route53", rights=rights, known={
+        "NoSuchHostedZone": (NotFound, "Route 53", "Check route53.zone_id"),
+        "InvalidChangeBatch": (Refused, "Route 53 did not take the change", "Nothing was changed: if a record was changed by somebody "
+                               "else, run again to see what it is now")})

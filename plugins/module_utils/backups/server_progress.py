@@ -12,11 +12,22 @@ from ..core import progress
 from ..core.errors import OpsError
 
 
-class DumpProgress:
+class _Onlooker:
+    """A session of its own, which it has only while somebody watches."""
+
+    _session: Any = None
+
+    def close(self) -> None:
+        """End the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+class DumpProgress(_Onlooker):
     """``look`` asks the server, which knows what each COPY has read (PostgreSQL 14 or newer, pg_stat_progress_copy)."""
 
     def __init__(self, open_session: Callable[[], Any], database: str) -> None:
-        self._session: Any = None
         self._sizes: dict[int, int] = {}
         if not progress.watched():
             return
@@ -44,18 +55,11 @@ class DumpProgress:
         if running:
             progress.reach(dumped_bytes(self._sizes, running))
 
-    def close(self) -> None:
-        """End the session."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
 
-
-class CopyProgress:
+class CopyProgress(_Onlooker):
     """``look`` asks the server how far its copies by pg_basebackup are (PostgreSQL 13 or newer, pg_stat_progress_basebackup)."""
 
     def __init__(self, open_session: Callable[[], Any]) -> None:
-        self._session: Any = None
         if progress.watched():
             with suppress(OpsError):
                 self._session = open_session()
@@ -72,12 +76,6 @@ class CopyProgress:
             return
         if len(running) == 1 and running[0]["total"]:
             progress.reach_share(min(1.0, running[0]["done"] / running[0]["total"]), running[0]["total"])
-
-    def close(self) -> None:
-        """End the session."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
 
 
 def dumped_bytes(sizes: Mapping[int, int], running: Mapping[int, int]) -> int:
