@@ -13,9 +13,9 @@ from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, number, pair, read_policy, status_word
 from ..core.quantities import DAY
 from .history import Point, per_day, risen
-from .policy import Limits, number, pair, read_policy, status_word
 
 PERIODS = ("quarter", "month", "week")
 Run = tuple[datetime, Mapping[str, Any]]

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status
+from ..core.policy import read_policy, words
 from .figures import most, most_seconds, shortened
-from .policy import read_policy, words
 
 SOCKET = "socket"
 CLIENTS = """

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.finding import Finding, Status, at_least, at_most, worst
+from ..core.policy import Limits
 from ..core.quantities import format_duration, format_size
-from .policy import Limits
 
 _SHOWN = 20
 

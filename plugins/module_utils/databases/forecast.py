@@ -11,8 +11,8 @@ from itertools import combinations
 from statistics import median
 from typing import Any
 
+from ..core.policy import duration, number, read_policy
 from ..core.quantities import format_size
-from .policy import duration, number, read_policy
 from .work import Work
 
 # No statement of maintenance is quicker: its catalog rows, its commit, its round trips.

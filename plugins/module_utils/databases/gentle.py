@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidOption
+from ..core.policy import duration, number, read_policy, size
 from ..core.quantities import format_duration, format_size
-from .policy import duration, number, read_policy, size
 from .session import Session
 
 # The largest that the server takes (PostgreSQL documentation, Cost-based Vacuum Delay).

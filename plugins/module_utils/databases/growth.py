@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, duration, pair, read_policy, size, status_word
 from ..core.quantities import DAY, format_duration, format_size
 from .figures import least, most_bytes, shortened, spell
 from .history import Point, per_day
-from .policy import Limits, duration, pair, read_policy, size, status_word
 
 _Sizes = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import InvalidOption
+from ..core.policy import Limits, duration, number, pair, pair_of, percentage, read_policy, size, status_word
 from .clients import Expected
-from .policy import Limits, duration, number, pair, pair_of, percentage, read_policy, size, status_word
 
 # Every key that takes {warn: …, fail: …}: how its values are written, and whether more is worse.
 _PAIRS = {

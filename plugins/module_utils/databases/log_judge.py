@@ -10,9 +10,9 @@ from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, number, pair, percentage, read_policy, size, status_word
 from .figures import most, most_bytes, shortened
 from .log_review import Tally
-from .policy import Limits, number, pair, percentage, read_policy, size, status_word
 
 _PAIRS = {
     **dict.fromkeys(("errors_per_day", "fatal_per_day", "crashes", "failed_logins_per_day", "failed_logins_per_source",

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from ..core.counting import Top
 from ..core.quantities import DAY
+from ..core.redaction import printable, redact_message, redact_sql
 from .log_events import Event
-from .redaction import printable, redact_message, redact_sql
 
 _KEYS = 4000
 _LONGEST_STATEMENT = 4000
@@ -42,29 +43,6 @@ _STATES = [(re.compile(pattern), state) for pattern, state in (
     ("(password|peer|ident|.{1,20}) authentication failed", "28P01"), ("no pg_hba.conf entry", "28000"),
     ('role ".*" does not exist', "28000"),
     ('database ".*" does not exist', "3D000"), ("the database system is (starting up|shutting down|in recovery)", "57P03"))]
-
-
-class Top:
-    """Counts the most frequent of any number of keys in constant memory: the rarest are let go where there are too many."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[Hashable] = Counter()
-        self.forgotten = 0
-
-    def add(self, key: Hashable, number: float = 1) -> None:
-        """Count a key."""
-        self._counts[key] += number
-        if len(self._counts) > _KEYS:
-            kept = self._counts.most_common(_KEYS // 2)
-            self.forgotten += len(self._counts) - len(kept)
-            self._counts = Counter(dict(kept))
-
-    def largest(self, number: int) -> list[tuple[Any, float]]:
-        """Those with most, with their counts."""
-        return self._counts.most_common(number)
-
-    def __getitem__(self, key: Hashable) -> float:
-        return self._counts[key]
 
 
 class Tally:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from ..core.errors import OpsError, Unreachable
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, duration, number, pair, percentage, read_policy, status_word
 from .figures import most, most_seconds, shortened
 from .limits import read_settings
-from .policy import Limits, duration, number, pair, percentage, read_policy, status_word
 
 _CONSOLE = "pgbouncer"  # its own database, which has no pool
 _PAIRS = {"waiting_clients": number, "max_wait": duration, "pool_percent": percentage, "clients_percent": percentage,

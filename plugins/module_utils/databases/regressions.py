@@ -10,9 +10,9 @@ from statistics import median
 from typing import Any
 
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, duration, number, pair, read_policy, status_word
 from ..core.quantities import format_duration
 from .figures import shortened, write_seconds
-from .policy import Limits, duration, number, pair, read_policy, status_word
 
 _Snapshot = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.finding import Finding, Status
+from ..core.policy import percentage, read_policy, size, words
 from ..core.quantities import format_size
 from .indexes import MEASURED, Estimate, Index
-from .policy import percentage, read_policy, size, words
 from .room import unknown_room
 from .work import Plan, Skip, Work
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status
+from ..core.policy import Limits, Reader, duration, pair, percentage, read_policy, size, status_word, words
 from ..core.quantities import DAY, format_duration, format_size
 from .figures import most, shortened
-from .policy import Limits, Reader, duration, pair, percentage, read_policy, size, status_word, words
 
 _Index = Mapping[str, Any]
 # What makes an index the one that it is, beside its columns; two that agree in all of it answer the same questions.

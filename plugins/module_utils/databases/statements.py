@@ -12,9 +12,9 @@ from typing import Any
 
 from ..core.errors import InvalidOption, OpsError, Unreachable
 from ..core.finding import Finding, Status
+from ..core.policy import number, read_policy, status_word
+from ..core.redaction import redact_sql
 from .plans import plan_evidence
-from .policy import number, read_policy, status_word
-from .redaction import redact_sql
 from .session import Session
 from .tables import extension_schema
 

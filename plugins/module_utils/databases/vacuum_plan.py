@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InvalidOption
+from ..core.policy import number, percentage, read_policy, size, words
 from ..core.quantities import format_size
-from .policy import number, percentage, read_policy, size, words
 from .tables import Holder, Table
 from .work import Plan, Skip, Work
 

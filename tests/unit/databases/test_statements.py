@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.redaction import redact_message, redact_sql
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.plans import plan_evidence, plan_shape
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.redaction import redact_message, redact_sql
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.regressions import RegressionPolicy, compare, judge_regressions
 from hypothesis import given
 from hypothesis import strategies as st

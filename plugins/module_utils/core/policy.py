@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import InvalidOption
-from ..core.quantities import parse_duration, parse_size
+from .errors import InvalidOption
+from .quantities import parse_duration, parse_size
 
 Reader = Callable[[Any, str], Any]
 
@@ -127,5 +127,5 @@ def read_policy(options: Mapping[str, Any] | None, readers: Mapping[str, Reader]
         for key in readers:
             if key not in read and key not in optional:
                 raise InvalidOption(f"{option}: {key} is missing",
-                                    hint="Give every key; defaults/main.yml of the role databases shows all of them")
+                                    hint="Give every key; defaults/main.yml of the role shows all of them")
     return read
