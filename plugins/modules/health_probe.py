@@ -134,6 +134,15 @@ options:
       critical:
         description: Whether a failure is one; where not, it is a warning; C(true).
         type: bool
+      depends_on:
+        description:
+          - Names of targets that this one stands upon, or of services, which stand for all their targets.
+          - Where it fails and one of those fails too, it follows, and its finding has the status of O(followers).
+        type: list
+        elements: str
+      layer:
+        description: Which of O(layers) it belongs to; it stands upon all targets of the next lower layer that has any.
+        type: str
   targets:
     description: What is probed. Options are as in O(defaults).
     type: list
@@ -155,6 +164,18 @@ options:
       - A service that has limits and no target is found C(unknown).
     type: dict
     default: {}
+  layers:
+    description: Names of layers from the lowest up, such as V(global), V(regional), V(service).
+    type: list
+    elements: str
+    default: []
+  followers:
+    description:
+      - Status of what fails because something that it stands upon fails, so that one failure is told as one.
+      - What it follows, the root, fails in any case, as does what fails while all that it stands upon directly is well.
+    type: str
+    choices: [warn, unknown]
+    default: warn
   samples:
     description: How often each target is probed, in rounds; percentiles want several.
     type: int
@@ -223,6 +244,9 @@ targets:
     latency_ms: {description: "Nearest-rank P95 of the good samples, connecting included; null without one.", type: float, returned: always}
     attempts: {description: "Attempts of all samples, retries included.", type: int, returned: always}
     message: {description: What was seen., type: str, returned: always}
+    samples: {description: How often it was probed., type: int, returned: always}
+    failed: {description: Samples that were not answered well., type: int, returned: always}
+    follows: {description: The failing targets because of which it fails., type: list, elements: str, returned: for followers}
 services:
   description: One entry per service.
   returned: success
@@ -237,7 +261,9 @@ services:
     p50_ms: {description: Nearest-rank percentile of the latency of good samples., type: float, returned: always}
     p95_ms: {description: Likewise., type: float, returned: always}
     p99_ms: {description: Likewise., type: float, returned: always}
-    status: {description: The worst of its findings., type: str, returned: always}
+    status: {description: "The worst of its findings, whatever they follow.", type: str, returned: always}
+    follows: {description: "The failing targets because of which it fails, where nothing of its own does.", type: list, elements: str,
+              returned: for followers}
 findings:
   description:
     - C(health.probe) per target; C(health.availability), C(health.error_rate) and C(health.latency) per service that has
@@ -259,6 +285,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Requ
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import ServiceLimits, judge_services, judge_targets
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.layers import FOLLOWERS, read_foundations, tell_followers
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import TARGET_OPTIONS
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe_all
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
@@ -268,6 +295,8 @@ OPTIONS = own(
     targets={"type": "list", "elements": "dict", "required": True,
              "options": {**TARGET_OPTIONS, "name": {"type": "str", "required": True}, "url": {"type": "str"}}},
     limits={"type": "dict", "default": {}},
+    layers={"type": "list", "elements": "str", "default": []},
+    followers={"type": "str", "choices": list(FOLLOWERS), "default": "warn"},
     samples={"type": "int", "default": 1},
     concurrency={"type": "int", "default": 50},
 )
@@ -281,11 +310,13 @@ def run(request: Request) -> Outcome:
     targets = read_targets(request["targets"], request["defaults"])
     limits = ServiceLimits.from_options(request["limits"])
     pace = Pace(samples=request["samples"], concurrency=request["concurrency"])
+    foundations = read_foundations(targets, request["layers"])
     network = AsyncNetwork()
     network.prepare({target.kind for target in targets})
     taken = asyncio.run(probe_all(targets, network, clock=request.clock, pace=pace))
     rows, probed = judge_targets(targets, taken)
     services, figures = judge_services(targets, taken, probed, limits)
+    rows, probed, services, figures = tell_followers(targets, rows, probed, services, figures, foundations, request["followers"])
     return Outcome(findings=[*probed, *figures], values={"targets": rows, "services": services})
 
 

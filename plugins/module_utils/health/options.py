@@ -51,6 +51,8 @@ TARGET_OPTIONS: dict[str, dict[str, Any]] = {
     "latency_warn": {"type": "str"},
     "latency_fail": {"type": "str"},
     "critical": {"type": "bool"},
+    "depends_on": {"type": "list", "elements": "str"},
+    "layer": {"type": "str"},
 }
 # What holds where neither a target nor ``defaults`` says anything; the module's documentation repeats it.
 BUILT_IN = {

@@ -60,6 +60,8 @@ class Target:
     ssl_mode: str = "prefer"
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    depends_on: tuple[str, ...] = ()
+    layer: str | None = None
 
 
 def read_targets(targets: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any] | None = None) -> list[Target]:
@@ -143,6 +145,7 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
         expected=tuple(str(one) for one in expected) if expected is not None else None,
         query=options["query"], database=options["database"], ssl_mode=options["ssl_mode"],
         user=options.get("user"), password=options.get("password"),
+        depends_on=tuple(str(one) for one in options.get("depends_on") or ()), layer=options.get("layer"),
     )
 
 

@@ -66,7 +66,7 @@ def test_a_target_fails_with_what_was_seen_and_where_and_what_to_do():
     assert (first.status, first.observed, first.limit, first.hint) == (Status.FAIL, 503, "200", "See the log")
     assert first.message == "http://a/: HTTP status is 503, expected 200 (1 of 2 samples)"
     assert rows[0] == {"name": "a", "service": "shop", "kind": "http", "address": "http://a/", "status": "fail",
-                       "latency_ms": 100.0, "attempts": 3, "message": first.message}
+                       "latency_ms": 100.0, "attempts": 3, "message": first.message, "samples": 2, "failed": 1}
 
 
 def test_what_is_not_critical_is_a_warning():
