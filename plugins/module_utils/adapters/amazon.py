@@ -10,6 +10,13 @@ from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, LibraryMissing, OpsError, Unreachable
 
+# How its services call credentials that are unknown, expired, wrongly signed or without the right ("Common error types" of their API
+# references; the names differ between the query and the JSON protocol).
+_REFUSALS = frozenset({
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
+    "IncompleteSignatureException", "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException", "NotAuthorized", "OptInRequired", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})
 # Suboptions of every option that names a service.
 ACCOUNT: dict[str, dict[str, Any]] = {
     "profile": {"type": "str"},
@@ -61,7 +68,7 @@ def translated(service: str, option: str, *, rights: str, known: Mapping[str, tu
         if code in known:
             kind, sentence, hint = known[code]
             raise kind(f"{sentence}: {said}", hint=hint, evidence=evidence) from error
-        if "AccessDenied" in code or "Token" in code or "Signature" in code:
+        if code in _REFUSALS:
             raise AccessDenied(f"{service} refuses: {said}", hint=f"See the account's rights: {rights}", evidence=evidence) from error
         raise CommandFailed(f"{service}: {code}: {said}", hint="See the AWS service health page", evidence=evidence) from error
     except (amazon.NoCredentialsError, amazon.PartialCredentialsError, amazon.ProfileNotFound) as error:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, Unreachable
+from ..core.errors import CommandFailed, InvalidOption, LibraryMissing
 from ..core.options import OptionGroup
-from .amazon import ACCOUNT, client_of
+from .amazon import ACCOUNT, client_of, translated
 
 OPTIONS = OptionGroup(
     fragment="cloudwatch",
@@ -21,8 +21,8 @@ OPTIONS = OptionGroup(
         }},
     },
 )
-_DENIED = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",
-           "UnrecognizedClientException")
+_UNREADABLE = (CommandFailed, "CloudWatch cannot read this metric", "Check namespace, metric, dimensions and statistic")
+_KNOWN = dict.fromkeys(("ValidationError", "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter"), _UNREADABLE)
 
 
 class CloudWatch:
@@ -38,7 +38,6 @@ class CloudWatch:
             import botocore.exceptions
         except ImportError as error:
             raise LibraryMissing("boto3") from error
-        self._errors = botocore.exceptions
         try:
             self._client = client_of("cloudwatch", options, region=options["region"])
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
@@ -56,18 +55,11 @@ class CloudWatch:
                        "Dimensions": [{"Name": str(key), "Value": str(value)} for key, value in (metric.get("dimensions") or {}).items()]},
             "Period": int(metric["every"]), "Stat": statistic}}
         found: dict[datetime, float] = {}
-        try:
+        with translated("CloudWatch", "cloudwatch", rights="cloudwatch:GetMetricData", known=_KNOWN):
             for page in self._client.get_paginator("get_metric_data").paginate(
                     MetricDataQueries=[query], StartTime=since, EndTime=until, ScanBy="TimestampAscending"):
                 for result in page["MetricDataResults"]:
                     if result.get("StatusCode", "Complete") not in ("Complete", "PartialData"):  # PartialData: more pages come
                         raise CommandFailed(f"CloudWatch could not read {name}: {result['StatusCode']}", hint="Ask again in a minute")
                     found.update(zip(result["Timestamps"], map(float, result["Values"]), strict=True))
-        except self._errors.ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in _DENIED:
-                raise AccessDenied(f"CloudWatch refuses these credentials: {code}", hint="They need cloudwatch:GetMetricData") from error
-            raise CommandFailed(f"CloudWatch says no: {error}", hint="Check namespace, metric, dimensions and statistic") from error
-        except self._errors.BotoCoreError as error:
-            raise Unreachable(f"CloudWatch cannot be asked: {error}", hint="Check region, credentials and the network") from error
         return found
