@@ -14,7 +14,7 @@ has no latency, and shows in availability and error rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,8 @@ class ServiceLimits:
         for service, measures in (options or {}).items():
             where = f"limits.{shown(str(service))}"
             services[str(service)] = {
-                measure: _pair(measure, pair, f"{where}.{shown(str(measure))}")
+                measure: read_pair(pair, f"{where}.{shown(str(measure))}", _milliseconds_of if measure == "p95" else read_percentage,
+                                   at_least=measure == "availability")
                 for measure, pair in _mapping(measures, where).items() if _known(measure, _MEASURES, where)}
         return cls(services)
 
@@ -73,39 +74,66 @@ def _known(word: Any, known: Sequence[str], where: str) -> bool:
     return True
 
 
-def _pair(measure: str, pair: Any, where: str) -> tuple[float | None, float | None]:
-    read: dict[str, float | None] = {"warn": None, "fail": None}
+def read_pair(pair: Any, where: str, read: Callable[[Any, str], float], *, at_least: bool = False) -> tuple[float | None, float | None]:
+    """The limits of ``{warn, fail}``, each read by ``read(value, option)``; ``at_least`` where less is worse.
+
+    :raises InvalidOption: for another key, a value that cannot be read, and where fail is met before warn
+    """
+    limits: dict[str, float | None] = {"warn": None, "fail": None}
     for word, value in _mapping(pair, where).items():
         if _known(word, ("warn", "fail"), where) and value is not None:
-            read[word] = 1000 * parse_duration(value, option=f"{where}.{word}") if measure == "p95" \
-                else _percentage(value, f"{where}.{word}")
-    warn, fail = read["warn"], read["fail"]
-    if warn is not None and fail is not None and (warn < fail if measure == "availability" else warn > fail):
+            limits[word] = read(value, f"{where}.{word}")
+    warn, fail = limits["warn"], limits["fail"]
+    if warn is not None and fail is not None and (warn < fail if at_least else warn > fail):
         raise InvalidOption(f"{where}: fail ({pair['fail']}) is met before warn ({pair['warn']})",
                             hint="Swap them, or leave one out")
     return warn, fail
 
 
-def _percentage(value: Any, option: str) -> float:
+def read_number(value: Any, option: str) -> float:
+    """A finite number from 0 up.
+
+    :raises InvalidOption: for anything else
+    """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not 0 <= number <= 100:
+    if not 0 <= number < math.inf:
+        raise InvalidOption(f"{option}: {shown(value)} is no number from 0 up", hint="Give a number such as 20")
+    return number
+
+
+def read_percentage(value: Any, option: str) -> float:
+    """A number from 0 to 100.
+
+    :raises InvalidOption: for anything else
+    """
+    try:
+        number = read_number(value, option)
+    except InvalidOption:
+        number = math.inf
+    if number > 100:
         raise InvalidOption(f"{option}: {shown(value)} is not a percentage", hint="Give a number from 0 to 100")
     return number
 
 
-def judge_targets(targets: Sequence[Target], taken: Mapping[str, Sequence[Sample]]) -> tuple[list[dict[str, Any]], list[Finding]]:
+def _milliseconds_of(value: Any, option: str) -> float:
+    return 1000 * parse_duration(value, option=option)
+
+
+def judge_targets(targets: Sequence[Target], taken: Mapping[str, Sequence[Sample]], *,
+                  allowed: int = 0) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Per target its row of the result (see docs/architecture.md) and its finding ``health.probe``.
 
     A target's latency is the nearest-rank P95 of its samples that were answered well; of one sample, that sample.
+    So many bad samples as are ``allowed`` are a warning.
     """
     rows, findings = [], []
     for target in targets:
         samples = taken[target.name]
         latency = percentile((sample.latency for sample in samples if sample.good), 95)
-        finding = _judge_target(target, samples, latency)
+        finding = _judge_target(target, samples, latency, allowed)
         findings.append(finding)
         rows.append({
             "name": target.name, "service": target.service, "kind": target.kind, "address": target.address,
@@ -116,21 +144,35 @@ def judge_targets(targets: Sequence[Target], taken: Mapping[str, Sequence[Sample
     return rows, findings
 
 
-def _judge_target(target: Target, samples: Sequence[Sample], latency: float | None) -> Finding:
-    bad = [sample for sample in samples if not sample.good]
+def _judge_target(target: Target, samples: Sequence[Sample], latency: float | None, allowed: int) -> Finding:
+    bad = [sample for sample in samples if not sample.good and not sample.blind]
+    blind = [sample for sample in samples if sample.blind]
+    if not samples:
+        return Finding("health.probe", target.name, Status.UNKNOWN, f"{target.address}: nothing was seen of it before the end",
+                       hint="Run it again, and let it come to its end")
+    if len(bad) > allowed:
+        return _complaint(target, samples, bad, Status.FAIL if target.critical else Status.WARN)
+    if blind:
+        return _complaint(target, samples, blind, Status.UNKNOWN)
+    slow = _judge_latency(target, latency) if latency is not None else None
+    if bad and (slow is None or slow.status is not Status.FAIL):
+        return _complaint(target, samples, bad, Status.WARN)
+    return slow
+
+
+def _complaint(target: Target, samples: Sequence[Sample], bad: Sequence[Sample], status: Status) -> Finding:
+    complaint, *others = bad[0].complaints
+    attempts = sum(sample.attempts for sample in samples)
+    told = "; ".join(one.message for one in (complaint, *others[:2])) + ("; and more" if len(others) > 2 else "")
+    share = f" ({len(bad)} of {len(samples)} samples)" if len(samples) > 1 else f" ({attempts} attempts)" if attempts > 1 else ""
+    return Finding("health.probe", target.name, status, f"{target.address}: {told}{share}", complaint.observed, complaint.limit, "",
+                   complaint.hint)
+
+
+def _judge_latency(target: Target, latency: float) -> Finding:
     worst_here = Status.FAIL if target.critical else Status.WARN
-    if bad:
-        seen = [sample for sample in bad if not sample.blind]
-        complaint, *others = (seen or bad)[0].complaints
-        attempts = sum(sample.attempts for sample in samples)
-        told = "; ".join(one.message for one in (complaint, *others[:2])) + ("; and more" if len(others) > 2 else "")
-        share = f" ({len(bad)} of {len(samples)} samples)" if len(samples) > 1 \
-            else f" ({attempts} attempts)" if attempts > 1 else ""
-        return Finding("health.probe", target.name, worst_here if seen else Status.UNKNOWN, f"{target.address}: {told}{share}",
-                       complaint.observed, complaint.limit, "", complaint.hint)
     milliseconds = _milliseconds(latency)
-    limits = {Status.FAIL: target.latency_fail, Status.WARN: target.latency_warn}
-    for status, limit in limits.items():
+    for status, limit in ((Status.FAIL, target.latency_fail), (Status.WARN, target.latency_warn)):
         if limit is not None and latency > limit:
             return Finding(
                 "health.probe", target.name, min(status, worst_here, key=lambda one: one.rank),
@@ -165,13 +207,18 @@ def judge_services(targets: Sequence[Target], taken: Mapping[str, Sequence[Sampl
     return rows, findings
 
 
+def availability(total: int, failed: int) -> float | None:
+    """Percent of samples that were answered well, to three places; None of none."""
+    return round(100 * (total - failed) / total, 3) if total else None
+
+
 def _figures(samples: Sequence[Sample]) -> dict[str, Any]:
     total, attempts = len(samples), sum(sample.attempts for sample in samples)
     failed = sum(not sample.good for sample in samples)
     latencies = sorted(sample.latency for sample in samples if sample.good)
     return {
         "total": total, "failed": failed,
-        "availability": round(100 * (total - failed) / total, 3) if total else None,
+        "availability": availability(total, failed),
         "error_rate": round(100 * sum(sample.failed_attempts for sample in samples) / attempts, 3) if attempts else None,
         **{f"p{percent}_ms": _milliseconds(percentile(latencies, percent)) for percent in (50, 95, 99)},
     }

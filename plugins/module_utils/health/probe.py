@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..core.clock import Clock
 from ..core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, OpsError, Refused
@@ -18,6 +19,9 @@ from .targets import Target
 # Errors that say something of this side and nothing of the target.
 _OURS = (LibraryMissing, InvalidOption, Busy)
 _LONGEST_BACKOFF = 30.0
+# What one probe may have open at once: the racing connections to a name's addresses, and what looks the name up.
+_DESCRIPTORS = 4
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,21 @@ class Pace:
             if not 1 <= value <= most:
                 raise InvalidOption(f"{word}: {value} is no number from 1 to {most}", hint="Give a whole number")
 
+    def within(self, descriptors: int) -> Pace:
+        """At most so many at once that ``descriptors`` are enough for them."""
+        return replace(self, concurrency=max(1, min(self.concurrency, descriptors // _DESCRIPTORS)))
+
 
 async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock, pace: Pace,
-                    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> dict[str, list[Sample]]:
-    """Probe each target as often as the pace has it, in rounds over all targets; the samples by target name."""
-    taken: dict[str, list[Sample]] = {target.name: [] for target in targets}
+                    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+                    taken: dict[str, list[Sample]] | None = None) -> dict[str, list[Sample]]:
+    """Probe each target as often as the pace has it, in rounds over all targets; the samples by target name.
+
+    They are added to ``taken`` as they come, where it is given: what was seen outlives an interruption there.
+    """
+    taken = {} if taken is None else taken
+    for target in targets:
+        taken.setdefault(target.name, [])
     work = (target for _round in range(pace.samples) for target in targets)
 
     async def take() -> None:
@@ -67,6 +81,36 @@ async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock
     # gather and not a TaskGroup: an interruption comes through as itself.
     await asyncio.gather(*(take() for _worker in range(min(pace.concurrency, pace.samples * len(targets)))))
     return taken
+
+
+def to_its_end(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """asyncio.run, out of which an interruption always comes.
+
+    A signal is raised wherever the loop happens to be. In a bare callback asyncio would report it as an error and go on.
+
+    :raises Interrupted: from wherever it was raised
+    """
+    heard: list[Interrupted] = []
+
+    async def main() -> Answer:
+        task = asyncio.current_task()
+
+        def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            if isinstance(context.get("exception"), Interrupted):
+                heard.append(context["exception"])
+                task.cancel()
+            else:
+                loop.default_exception_handler(context)
+
+        asyncio.get_running_loop().set_exception_handler(told)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if heard:
+            raise heard[0] from None
+        raise
 
 
 async def probe(target: Target, network: Network, *, clock: Clock,
