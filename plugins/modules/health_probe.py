@@ -11,8 +11,9 @@ DOCUMENTATION = r"""
 module: health_probe
 short_description: Probe many endpoints at once and judge availability, errors and latency per service
 description:
-  - Asks HTTP, TCP, DNS, PostgreSQL and Redis targets concurrently, each attempt with a deadline of its own that covers name
-    resolution, connecting, TLS, redirects and the whole answer, so that a server that drips bytes or never answers is told.
+  - Asks targets concurrently, in HTTP, TCP, DNS, gRPC, WebSocket, SMTP, LDAP, SSH, AMQP, and the protocols of PostgreSQL, MySQL,
+    Redis and Kubernetes, each attempt with a deadline of its own that covers name resolution, connecting, TLS, redirects and the
+    whole answer, so that a server that drips bytes or never answers is told.
   - Compares each answer with what is expected, and figures per service with limits.
   - A name that does not resolve fails its target; what this side cannot look at, for want of a library, is C(unknown).
   - Changes nothing at the targets but by the method that is asked for; in check mode it does the same.
@@ -31,12 +32,12 @@ options:
       kind:
         description: What is spoken there; by default what the URL says.
         type: str
-        choices: [http, https, tcp, dns, postgresql, redis]
+        choices: [http, https, tcp, dns, postgresql, redis, grpc, prometheus, websocket, smtp, ldap, ssh, mysql, rabbitmq, kubernetes]
       host:
         description: Host name or numeric address; for C(dns) the name that is asked for.
         type: str
       port:
-        description: Port; 80, 443, 5432 and 6379 are the usual ones of their kinds, C(tcp) has none.
+        description: Port; by default the usual one of the kind, with O(targets[].tls) that for TLS. C(tcp) and C(grpc) have none.
         type: int
       method:
         description: HTTP method; C(GET).
@@ -53,7 +54,7 @@ options:
         description: Body of the request; a dictionary or list is sent as JSON. It is not treated as a secret.
         type: jsonarg
       user:
-        description: Account, for PostgreSQL, Redis and HTTP's basic authentication.
+        description: Account, for servers that want one, and for HTTP's basic authentication. For LDAP the distinguished name.
         type: str
       password:
         description: Its password.
@@ -63,10 +64,10 @@ options:
         type: list
         elements: str
       contains:
-        description: Text that the HTTP body or the TCP banner has.
+        description: Text that the HTTP body, the message, or the banner has.
         type: str
       matches:
-        description: Regular expression that is found in the HTTP body or the TCP banner.
+        description: Regular expression that is found in the HTTP body, the message, or the banner.
         type: str
       json:
         description:
@@ -84,23 +85,24 @@ options:
         description: DNS server as C(address) or C(address:port); the system's own.
         type: str
       query:
-        description: SQL that is run in a read-only transaction; C(SELECT 1).
+        description: SQL that is run in a read-only transaction, for PostgreSQL and MySQL; C(SELECT 1).
         type: str
       expected:
         description:
           - DNS records that must all be among the answers.
-          - For PostgreSQL, texts one of which the first column of the first row must be.
+          - For PostgreSQL and MySQL, texts one of which the first column of the first row must be.
+          - For C(smtp), extensions that EHLO must list; for C(ssh), algorithms that must be offered.
         type: list
         elements: str
       database:
-        description: PostgreSQL database; C(postgres).
+        description: Database, for PostgreSQL C(postgres), for MySQL none.
         type: str
       ssl_mode:
         description: How TLS is used with PostgreSQL, as libpq's C(sslmode); C(prefer).
         type: str
         choices: [disable, allow, prefer, require, verify-ca, verify-full]
       tls:
-        description: Whether TLS is spoken by a C(tcp) or C(redis) target; C(false).
+        description: Whether TLS is spoken from the first byte, where no URL says so; C(false). For MySQL, whether it is demanded.
         type: bool
       validate_certs:
         description: Whether the certificate must be valid for the host; C(true).
@@ -116,6 +118,72 @@ options:
       max_body:
         description: How much of a body is read; C(1MiB).
         type: str
+      addresses:
+        description:
+          - Whether it is enough that V(any) address of the name answers, or V(all) must; C(any).
+          - With V(all), each address is probed in each attempt, and those that are not well are named with their reasons.
+        type: str
+        choices: [any, all]
+      grpc_service:
+        description: Service whose status is asked for (C(grpc.health.v1)); the empty one, which is the server as a whole.
+        type: str
+      metrics:
+        description:
+          - Metrics that the page of a C(prometheus) target has, by name and labels such as C(up{job="shop"}), compared as values of
+            O(targets[].json) are. Every series that has these labels must meet the comparison; NaN never does.
+        type: dict
+      max_age:
+        description: How old a value may be, where the page of metrics dates it; C(5m), as Prometheus has it.
+        type: str
+      message:
+        description: What is said to a C(websocket) once it is open. It is not treated as a secret.
+        type: str
+      starttls:
+        description: Whether TLS is begun in the course of a C(smtp) or C(ldap) session; C(false). A server that offers none fails.
+        type: bool
+      base:
+        description: Distinguished name of the LDAP entry that must be there; the empty one, the root.
+        type: str
+      filter:
+        description: Filter that the LDAP entry must pass, as RFC 4515 has it; C((objectClass=*\)).
+        type: str
+      fingerprint:
+        description: SHA-256 fingerprint of one of the SSH server's host keys, as C(ssh-keygen -l) shows it.
+        type: str
+      unwanted:
+        description: Algorithms that an SSH server must not offer.
+        type: list
+        elements: str
+      vhost:
+        description: Virtual host of RabbitMQ; C(/).
+        type: str
+      queue:
+        description: Queue that must be there; nothing is made or read.
+        type: str
+      messages:
+        description: How many messages are ready in the queue, compared as values of O(targets[].json) are.
+        type: dict
+      consumers:
+        description: How many consumers the queue has, compared likewise.
+        type: dict
+      kubeconfig:
+        description: File that says how the API server of Kubernetes is reached.
+        type: path
+      context:
+        description: One of its contexts; the current one.
+        type: str
+      namespace:
+        description: Namespace of the workload or the pods; C(default).
+        type: str
+      workload:
+        description: Deployment, StatefulSet or DaemonSet that must be ready, such as C(deployment/shop).
+        type: str
+      selector:
+        description: Label selector of pods that must be ready, instead of O(targets[].workload).
+        type: str
+      restarts:
+        description: How often each container of the pods may have been restarted, compared as values of O(targets[].json) are.
+        type: dict
       timeout:
         description: Deadline of each attempt as a whole; C(10s).
         type: str
@@ -155,8 +223,64 @@ options:
         type: str
         required: true
       url:
-        description: Address of an HTTP target, instead of O(targets[].host) and O(targets[].port).
+        description: Address, instead of O(targets[].host) and O(targets[].port); C(http), C(https), C(ws) or C(wss).
         type: str
+      secrets:
+        description: Names and values that O(targets[].steps) use as C(${name}); they are blanked out of all results.
+        type: dict
+      steps:
+        description:
+          - A critical path, requests one after the other under the target's one deadline, beginning at O(targets[].url).
+          - What a step takes out of its answer, later steps write as C(${name}) into path, query, headers or body. It is a secret.
+          - Headers, user and password of the target go along with the steps to the same origin.
+          - Values of O(targets[].secrets) are used in the same way; a password in a body belongs there.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: What the step is called when it fails.
+            type: str
+            required: true
+          url:
+            description: Path at O(targets[].url), or a whole URL.
+            type: str
+            required: true
+          method:
+            description: As for a target, like the options below.
+            type: str
+          headers:
+            description: Headers to send; their values are secrets.
+            type: dict
+          public_headers:
+            description: Headers to send whose values are no secrets.
+            type: dict
+          body:
+            description: Body; what is taken is escaped in JSON and in forms.
+            type: jsonarg
+          status:
+            description: HTTP statuses that are good; C(200-299).
+            type: list
+            elements: str
+          contains:
+            description: Text that the body has.
+            type: str
+          matches:
+            description: Regular expression that is found in the body.
+            type: str
+          json:
+            description: Values in the JSON of the body.
+            type: dict
+          header:
+            description: Values of headers in the answer.
+            type: dict
+          latency_fail:
+            description: Latency above which the step is a failure.
+            type: str
+          take:
+            description:
+              - Names, each with one of C(json) (a path), C(header), C(cookie) (their names) and C(matches) (a pattern with one group).
+              - An answer that does not have it is a failure.
+            type: dict
   limits:
     description:
       - Per service, or for all others under C(*), limits of C(availability) and C(error_rate) in percent and of C(p95) as a
@@ -189,6 +313,15 @@ options:
 requirements:
   - dnspython >= 2.6, for targets of kind C(dns)
   - psycopg >= 3.2, for targets of kind C(postgresql)
+  - h2 >= 4.1, for targets of kind C(grpc)
+  - prometheus-client >= 0.20, for targets of kind C(prometheus)
+  - websockets >= 14, for targets of kind C(websocket)
+  - aiosmtplib >= 3, for targets of kind C(smtp)
+  - ldap3 >= 2.9, for targets of kind C(ldap)
+  - asyncssh >= 2.17, for targets of kind C(ssh) with a fingerprint
+  - PyMySQL >= 1.1.1, for targets of kind C(mysql)
+  - pamqp >= 3.3, for targets of kind C(rabbitmq)
+  - kubernetes >= 28, for targets of kind C(kubernetes)
 extends_documentation_fragment:
   - evenkeel.ops.attributes
 """
@@ -212,10 +345,20 @@ EXAMPLES = r"""
         query: SELECT count(*) > 0 FROM orders
         expected: ["True"]
       - name: mail
-        kind: tcp
+        kind: smtp
         host: mail.example.com
-        port: 25
-        matches: ^220
+        starttls: true
+        expected: [SIZE]
+      - name: order
+        url: https://shop.example.com
+        secrets: {password: "{{ probe_password }}"}
+        steps:
+          - {name: log in, url: /login, method: POST, body: {user: probe, password: "${password}"}, take: {token: {json: token}}}
+          - {name: list orders, url: /orders, headers: {Authorization: "Bearer ${token}"}, json: {count: {ge: 1}}}
+      - name: engine
+        kind: prometheus
+        url: https://shop.example.com/metrics
+        metrics: {'up{job="engine"}': 1}
       - name: zone
         kind: dns
         host: shop.example.com
@@ -286,14 +429,16 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import o
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import ServiceLimits, judge_services, judge_targets
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.layers import FOLLOWERS, read_foundations, tell_followers
-from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import TARGET_OPTIONS
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import STEP_OPTIONS, TARGET_OPTIONS
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe_all
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
 OPTIONS = own(
     defaults={"type": "dict", "options": TARGET_OPTIONS},
     targets={"type": "list", "elements": "dict", "required": True,
-             "options": {**TARGET_OPTIONS, "name": {"type": "str", "required": True}, "url": {"type": "str"}}},
+             "options": {**TARGET_OPTIONS, "name": {"type": "str", "required": True}, "url": {"type": "str"},
+                         "secrets": {"type": "dict", "no_log": True},
+                         "steps": {"type": "list", "elements": "dict", "options": STEP_OPTIONS}}},
     limits={"type": "dict", "default": {}},
     layers={"type": "list", "elements": "str", "default": []},
     followers={"type": "str", "choices": list(FOLLOWERS), "default": "warn"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import errno
 import os
 import socket
@@ -49,7 +50,14 @@ class Dialer:
     def __init__(self, resolver: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> None:
         self._resolver = resolver
         self._names: dict[str, asyncio.Future[Any]] = {}
-        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bool, str | None, str | None], ssl.SSLContext] = {}
+        self._only: dict[str, str] = {}
+
+    def only(self, host: str, address: str) -> Dialer:
+        """The same dialer, for which this name has this one address."""
+        twin = copy.copy(self)
+        twin._only = {**self._only, host: address}
+        return twin
 
     async def connect(self, host: str, port: int, *, stage: Stage, guard: Guard | None = None) -> socket.socket:
         """A connected, non-blocking socket; several addresses race as in RFC 8305.
@@ -78,6 +86,8 @@ class Dialer:
 
         :raises NotFound: where the name has no address, or no resolver answers
         """
+        if host in self._only:
+            host = self._only[host]
         for family in (socket.AF_INET, socket.AF_INET6):
             with contextlib.suppress(OSError):
                 socket.inet_pton(family, host)
@@ -128,12 +138,14 @@ class Dialer:
             raise
         return opened
 
-    def tls_context(self, *, validate_certs: bool, ca_cert: str | None) -> ssl.SSLContext:
+    def tls_context(self, *, validate_certs: bool, ca_cert: str | None, protocol: str | None = None) -> ssl.SSLContext:
         """TLS for clients, 1.2 or newer as the standard library has it; made once, since reading all CAs takes long.
+
+        ``protocol`` is told to the server in the handshake (ALPN), such as ``h2``.
 
         :raises InvalidOption: where ``ca_cert`` cannot be read
         """
-        key = (validate_certs, ca_cert)
+        key = (validate_certs, ca_cert, protocol)
         if key not in self._contexts:
             try:
                 context = ssl.create_default_context(cafile=ca_cert) if validate_certs \
@@ -144,6 +156,8 @@ class Dialer:
             if not validate_certs:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
+            if protocol:
+                context.set_alpn_protocols([protocol])
             self._contexts[key] = context
         return self._contexts[key]
 
@@ -170,6 +184,14 @@ class Dialer:
             stage(f"the TLS handshake with {host}:{port}")
         with network_errors(f"{host}:{port}"):
             return await asyncio.open_connection(sock=opened, ssl=tls, server_hostname=host if tls else None)
+
+
+def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close a connection after a last word: it goes out if it can go at once, and nothing is waited for."""
+    if writer.transport.get_write_buffer_size():
+        writer.transport.abort()
+    else:
+        writer.transport.close()
 
 
 async def _connected(opened: socket.socket, address: tuple[Any, ...]) -> None:

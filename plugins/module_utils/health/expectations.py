@@ -19,8 +19,10 @@ from ..core.errors import InvalidOption
 
 _ORDER = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
 _OPERATORS = ("eq", "ne", *_ORDER, "in", "matches", "exists")
-_MISSING = object()
+# What is not there; no comparison but ``exists`` accepts it.
+MISSING = object()
 _SHOWN = 120
+Blank = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def value_at(document: Any, path: Path) -> Any:
         elif isinstance(document, list) and str(step).isdecimal() and int(step) < len(document):
             document = document[int(step)]
         else:
-            return _MISSING
+            return MISSING
     return document
 
 
@@ -171,8 +173,8 @@ def _number(value: Any) -> float | None:
 
 def _holds(word: str, value: Any, operand: Any) -> bool:
     if word == "exists":
-        return (value is not _MISSING) is operand
-    if value is _MISSING:
+        return (value is not MISSING) is operand
+    if value is MISSING:
         return False
     if word in ("eq", "ne"):
         return _equal(value, operand) is (word == "eq")
@@ -200,19 +202,22 @@ class Content:
     json: Mapping[str, tuple[Path, Comparison]] = field(default_factory=dict)
     header: Mapping[str, Comparison] = field(default_factory=dict)
 
-    def complaints_of_text(self, text: str, *, what: str, cut: bool) -> list[Complaint]:
-        """Of ``contains`` and ``matches``; ``cut`` says that only the beginning was read."""
+    def complaints_of_text(self, text: str, *, what: str, cut: bool, blank: Blank = str) -> list[Complaint]:
+        """Of ``contains`` and ``matches``; ``cut`` says that only the beginning was read.
+
+        ``blank``, here and below, takes secrets out of what the complaint shows.
+        """
         within = f" in the part that was read ({len(text)} letters; raise max_body)" if cut else ""
         complaints = []
         if self.contains is not None and self.contains not in text:
-            complaints.append(Complaint(f"the {what} does not contain {shown(self.contains)!r}{within}", shown(text),
+            complaints.append(Complaint(f"the {what} does not contain {shown(self.contains)!r}{within}", shown(blank(text)),
                                         shown(self.contains), "Look at what it answers, then at the service's own log"))
         if self.matches is not None and not self.matches.search(text):
-            complaints.append(Complaint(f"the {what} does not match {shown(self.matches.pattern)!r}{within}", shown(text),
+            complaints.append(Complaint(f"the {what} does not match {shown(self.matches.pattern)!r}{within}", shown(blank(text)),
                                         shown(self.matches.pattern), "Look at what it answers, then at the service's own log"))
         return complaints
 
-    def complaints_of_json(self, text: str, *, cut: bool) -> list[Complaint]:
+    def complaints_of_json(self, text: str, *, cut: bool, blank: Blank = str) -> list[Complaint]:
         """Of the values in ``json``; a body that is no JSON meets none of them."""
         if not self.json:
             return []
@@ -220,26 +225,29 @@ class Content:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
             why = "longer than max_body" if cut else shown(str(error))
-            return [Complaint(f"the body is no JSON: {why}", shown(text), "JSON", "See what answers there, or raise max_body")]
-        return _unmet(self.json, lambda path, _name: value_at(document, path), "JSON value")
+            return [Complaint(f"the body is no JSON: {why}", shown(blank(text)), "JSON", "See what answers there, or raise max_body")]
+        return _unmet(self.json, lambda path, _name: value_at(document, path), "JSON value", blank)
 
-    def complaints_of_headers(self, headers: Sequence[tuple[str, str]]) -> list[Complaint]:
+    def complaints_of_headers(self, headers: Sequence[tuple[str, str]], *, blank: Blank = str) -> list[Complaint]:
         """Of the values in ``header``; names in ``headers`` are lower case, repeated ones are joined by commas."""
         def seen(_path: Any, name: str) -> Any:
             values = [value for one, value in headers if one == name.lower()]
-            return ", ".join(values) if values else _MISSING
+            return ", ".join(values) if values else MISSING
 
-        return _unmet({name: ((), comparison) for name, comparison in self.header.items()}, seen, "header")
+        return _unmet({name: ((), comparison) for name, comparison in self.header.items()}, seen, "header", blank)
 
 
-def _unmet(expected: Mapping[str, tuple[Path, Comparison]], find: Callable[[Path, str], Any], what: str) -> list[Complaint]:
+def _unmet(expected: Mapping[str, tuple[Path, Comparison]], find: Callable[[Path, str], Any], what: str,
+           blank: Blank) -> list[Complaint]:
     complaints = []
     for name, (path, comparison) in expected.items():
         value = find(path, name)
         if not comparison.holds(value):
-            said = "is missing" if value is _MISSING else f"is {shown(json.dumps(value, ensure_ascii=False))}"
-            complaints.append(Complaint(
-                f"{what} {shown(name)} {said}, expected {comparison.words}",
-                None if value is _MISSING else shown(value) if isinstance(value, (str, list, dict)) else value,
-                comparison.words, "See what the service says of itself there"))
+            seen = "" if value is MISSING else json.dumps(value, ensure_ascii=False)
+            clean = blank(seen)
+            said = "is missing" if value is MISSING else f"is {shown(clean)}"
+            observed = None if value is MISSING else value if clean == seen and not isinstance(value, (str, list, dict)) \
+                else shown(value if clean == seen else clean)
+            complaints.append(Complaint(f"{what} {shown(name)} {said}, expected {comparison.words}", observed, comparison.words,
+                                        "See what the service says of itself there"))
     return complaints

@@ -6,16 +6,30 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = ("http", "https", "tcp", "dns", "postgresql", "redis")
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "dns": 53}
+KINDS = ("http", "https", "tcp", "dns", "postgresql", "redis", "grpc", "prometheus", "websocket", "smtp", "ldap", "ssh", "mysql",
+         "rabbitmq", "kubernetes")
+# gRPC has no port of its own.
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "dns": 53, "smtp": 25, "ldap": 389, "ssh": 22, "mysql": 3306,
+         "rabbitmq": 5672}
+TLS_PORTS = {"smtp": 465, "ldap": 636, "rabbitmq": 5671}
 WEB = frozenset({"http", "https"})
+PAGES = WEB | {"prometheus"}
+BY_URL = PAGES | {"websocket"}
+LOGINS = BY_URL | {"postgresql", "redis", "smtp", "ldap", "mysql", "rabbitmq"}
 # Which options say something to which kinds; all others are for every kind.
 ONLY_FOR = {
-    "url": WEB, "method": WEB, "headers": WEB, "public_headers": WEB, "body": WEB, "status": WEB, "json": WEB,
-    "header": WEB, "follow_redirects": WEB, "max_body": WEB, "contains": WEB | {"tcp"}, "matches": WEB | {"tcp"},
-    "record": {"dns"}, "resolver": {"dns"}, "expected": {"dns", "postgresql"}, "query": {"postgresql"},
-    "database": {"postgresql"}, "ssl_mode": {"postgresql"}, "tls": {"tcp", "redis"},
-    "user": WEB | {"postgresql", "redis"}, "password": WEB | {"postgresql", "redis"},
+    "url": BY_URL, "method": WEB, "headers": BY_URL, "public_headers": BY_URL, "body": WEB, "status": PAGES, "header": WEB,
+    "follow_redirects": PAGES, "max_body": BY_URL, "steps": WEB, "secrets": WEB, "json": WEB | {"websocket"},
+    "contains": WEB | {"tcp", "websocket", "smtp", "ssh"}, "matches": WEB | {"tcp", "websocket", "smtp", "ssh"},
+    "record": {"dns"}, "resolver": {"dns"}, "expected": {"dns", "postgresql", "mysql", "smtp", "ssh"},
+    "query": {"postgresql", "mysql"}, "database": {"postgresql", "mysql"}, "ssl_mode": {"postgresql"},
+    "tls": {"tcp", "redis", "grpc", "smtp", "ldap", "mysql", "rabbitmq"}, "starttls": {"smtp", "ldap"},
+    "user": LOGINS, "password": LOGINS, "addresses": set(KINDS) - {"dns", "kubernetes"},
+    "grpc_service": {"grpc"}, "metrics": {"prometheus"}, "max_age": {"prometheus"}, "message": {"websocket"},
+    "base": {"ldap"}, "filter": {"ldap"}, "fingerprint": {"ssh"}, "unwanted": {"ssh"},
+    "vhost": {"rabbitmq"}, "queue": {"rabbitmq"}, "messages": {"rabbitmq"}, "consumers": {"rabbitmq"},
+    "kubeconfig": {"kubernetes"}, "context": {"kubernetes"}, "namespace": {"kubernetes"}, "workload": {"kubernetes"},
+    "selector": {"kubernetes"}, "restarts": {"kubernetes"},
 }
 # In the words of AnsibleModule. None is "not given", so that ``defaults`` can be laid below; hence no defaults here.
 TARGET_OPTIONS: dict[str, dict[str, Any]] = {
@@ -45,6 +59,26 @@ TARGET_OPTIONS: dict[str, dict[str, Any]] = {
     "ca_cert": {"type": "path"},
     "follow_redirects": {"type": "int"},
     "max_body": {"type": "str"},
+    "addresses": {"type": "str", "choices": ["any", "all"]},
+    "grpc_service": {"type": "str"},
+    "metrics": {"type": "dict"},
+    "max_age": {"type": "str"},
+    "message": {"type": "str"},
+    "starttls": {"type": "bool"},
+    "base": {"type": "str"},
+    "filter": {"type": "str"},
+    "fingerprint": {"type": "str"},
+    "unwanted": {"type": "list", "elements": "str"},
+    "vhost": {"type": "str"},
+    "queue": {"type": "str"},
+    "messages": {"type": "dict"},
+    "consumers": {"type": "dict"},
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "namespace": {"type": "str"},
+    "workload": {"type": "str"},
+    "selector": {"type": "str"},
+    "restarts": {"type": "dict"},
     "timeout": {"type": "str"},
     "retries": {"type": "int"},
     "retry_delay": {"type": "str"},
@@ -54,9 +88,18 @@ TARGET_OPTIONS: dict[str, dict[str, Any]] = {
     "depends_on": {"type": "list", "elements": "str"},
     "layer": {"type": "str"},
 }
+# What a step of a critical path says; a target's ``steps``.
+STEP_OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "url": {"type": "str", "required": True},
+    **{option: TARGET_OPTIONS[option] for option in (
+        "method", "headers", "public_headers", "body", "status", "contains", "matches", "json", "header", "latency_fail")},
+    "take": {"type": "dict"},
+}
 # What holds where neither a target nor ``defaults`` says anything; the module's documentation repeats it.
 BUILT_IN = {
     "timeout": "10s", "retries": 0, "retry_delay": "200ms", "validate_certs": True, "follow_redirects": 0,
     "max_body": "1MiB", "critical": True, "method": "GET", "status": ("200-299",), "record": "A", "query": "SELECT 1",
-    "database": "postgres", "ssl_mode": "prefer", "tls": False,
+    "ssl_mode": "prefer", "tls": False, "starttls": False, "addresses": "any", "max_age": "5m", "grpc_service": "", "base": "",
+    "filter": "(objectClass=*)", "vhost": "/", "namespace": "default",
 }

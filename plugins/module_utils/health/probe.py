@@ -5,23 +5,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from ..core.clock import Clock
-from ..core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, OpsError, Refused
+from ..core.errors import Interrupted, InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
 from .expectations import Complaint
-from .observe import Network, observe
+from .observe import OURS, observe
+from .ports import Network
 from .targets import Target
 
-# Errors that say something of this side and nothing of the target.
-_OURS = (LibraryMissing, InvalidOption, Busy)
 _LONGEST_BACKOFF = 30.0
-# What one probe may have open at once: the racing connections to a name's addresses, and what looks the name up.
-_DESCRIPTORS = 4
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +135,7 @@ async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[floa
 
     began = clock.monotonic()
     try:
-        async with asyncio.timeout(target.timeout):
-            complaints = await observe(target, network, stage)
+        complaints = await observe(target, network, stage, clock)
         return clock.monotonic() - began, tuple(complaints), True
     except TimeoutError:
         return 0.0, (Complaint(
@@ -150,7 +144,7 @@ async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[floa
     except Interrupted:
         raise
     except OpsError as error:
-        again = None if isinstance(error, _OURS) else not isinstance(error, Refused)
+        again = None if isinstance(error, OURS) else not isinstance(error, Refused)
         return 0.0, (Complaint(error.message, hint=error.hint),), again
     except Exception as error:  # one odd target must not cost the others; told as unknown, never as a pass
         return 0.0, (Complaint(f"the probe broke: {type(error).__name__}: {error}",

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,20 +11,21 @@ from typing import Any
 
 from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration, parse_size
-from .expectations import (
-    Content,
-    Statuses,
-    read_comparison,
-    read_path,
-    read_pattern,
-    read_statuses,
-    shown,
-)
-from .options import BUILT_IN, KINDS, ONLY_FOR, PORTS, TARGET_OPTIONS, WEB
-from .web import Url, WebRequest, ascii_host, checked_headers, checked_method, read_url
+from .expectations import Content, Statuses, read_statuses, shown
+from .options import BUILT_IN, BY_URL, KINDS, ONLY_FOR, PAGES, PORTS, TARGET_OPTIONS, TLS_PORTS, WEB
+from .protocols import Check, read_check
+from .requests import read_content, read_request
+from .steps import Step, read_secrets, read_steps
+from .web import Url, WebRequest, ascii_host, read_url
+from .workloads import Workload
 
-# A secret as short as this is blanked out of every number and word of the results by Ansible.
-_SHORTEST_SECRET = 4
+_SCHEMES = {"http": ("http",), "https": ("https",), "prometheus": ("http", "https"), "websocket": ("ws", "wss")}
+_BY_SCHEME = {"http": "http", "https": "https", "ws": "websocket", "wss": "websocket"}
+_DATABASES = {"postgresql": "postgres"}
+# What defaults cannot say.
+_OF_ONE = {"name", "url", "steps", "secrets"}
+# A step says these for itself.
+_OF_A_STEP = ("method", "body", "status", "contains", "matches", "json", "header")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,14 @@ class Target:
     resolver: tuple[str, int] | None = None
     expected: tuple[str, ...] | None = None
     query: str = "SELECT 1"
-    database: str = "postgres"
+    database: str | None = "postgres"
     ssl_mode: str = "prefer"
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    every_address: bool = False
+    check: Check | None = None
+    steps: tuple[Step, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     depends_on: tuple[str, ...] = ()
     layer: str | None = None
 
@@ -71,9 +75,9 @@ def read_targets(targets: Sequence[Mapping[str, Any]], defaults: Mapping[str, An
 
     :raises InvalidOption: for no target at all, an unknown key or kind, a name given twice, and values that cannot be used
     """
-    known = {"name", "url", *TARGET_OPTIONS}
+    known = {*_OF_ONE, *TARGET_OPTIONS}
     general = _given(defaults or {})
-    _refuse_unknown(general, known - {"name", "url"}, "defaults")
+    _refuse_unknown(general, known - _OF_ONE, "defaults")
     if not targets:
         raise InvalidOption("targets: there is nothing to probe", hint="List at least one target, or leave the procedure out")
     read, seen = [], set()
@@ -114,8 +118,9 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
             if option in own:
                 raise InvalidOption(f"{where}: url and {option} contradict each other", hint="Keep one of them")
     options = {**BUILT_IN, **fitting, **own}
-    url = _url(kind, options, where) if kind in WEB else None
-    host, port = (url.host, url.port) if url else _place(kind, options, where)
+    url = _url(kind, options, where) if kind in BY_URL else None
+    check = read_check(kind, options, where)
+    host, port = (url.host, url.port) if url else ("", 0) if kind == "kubernetes" else _place(kind, options, where)
     latency = {word: _duration(options, word, where) for word in ("latency_warn", "latency_fail")}
     if None not in latency.values() and latency["latency_warn"] > latency["latency_fail"]:
         raise InvalidOption(
@@ -132,27 +137,28 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
     expected = options.get("expected")
     return Target(
         name=name, service=service, kind=kind, host=host, port=port, timeout=timeout,
-        address=_address(kind, url, host, port, options),
+        address=check.words if isinstance(check, Workload) else _address(kind, url, host, port, options),
         retries=_count(options, "retries", where, highest=100), retry_delay=_duration(options, "retry_delay", where) or 0.0,
         latency_warn=latency["latency_warn"], latency_fail=latency["latency_fail"], critical=bool(options["critical"]),
-        tls=kind == "https" or (kind in ("tcp", "redis") and bool(options["tls"])),
+        tls=url.secure if url else kind in ONLY_FOR["tls"] and bool(options["tls"]),
         validate_certs=bool(options["validate_certs"]), ca_cert=options.get("ca_cert"),
-        request=_request(url, options, where) if url else None,
-        statuses=read_statuses(options["status"], option=f"{where}.status") if url else None,
-        content=_content(options, where), follow_redirects=_count(options, "follow_redirects", where, highest=20),
+        request=read_request(kind, url, options, where) if url else None,
+        statuses=read_statuses(options["status"], option=f"{where}.status") if kind in PAGES else None,
+        content=read_content(options, where), follow_redirects=_count(options, "follow_redirects", where, highest=20),
         max_body=parse_size(options["max_body"], option=f"{where}.max_body"),
         record=_record(options, where), resolver=_resolver(options, where),
         expected=tuple(str(one) for one in expected) if expected is not None else None,
-        query=options["query"], database=options["database"], ssl_mode=options["ssl_mode"],
-        user=options.get("user"), password=options.get("password"),
+        query=options["query"], database=options.get("database", _DATABASES.get(kind)), ssl_mode=options["ssl_mode"],
+        user=options.get("user"), password=options.get("password"), every_address=options["addresses"] == "all", check=check,
+        steps=_steps(url, own, options, where) if url and "steps" in own else (), secrets=read_secrets(own, where),
         depends_on=tuple(str(one) for one in options.get("depends_on") or ()), layer=options.get("layer"),
     )
 
 
 def _kind(own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> str:
-    """The kind that is given, else the scheme of the URL, else that of ``defaults``."""
+    """The kind that is given, else what the scheme of the URL means, else that of ``defaults``."""
     scheme = str(own.get("url", "")).partition("://")[0].lower()
-    kind = own.get("kind") or (scheme if scheme in WEB else None) or general.get("kind") or ("http" if "url" in own else None)
+    kind = own.get("kind") or _BY_SCHEME.get(scheme) or general.get("kind") or ("http" if "url" in own else None)
     if kind is None:
         raise InvalidOption(f"{where}: neither kind nor url is given", hint=f"Give a kind of {', '.join(KINDS)}")
     if kind not in KINDS:
@@ -162,19 +168,30 @@ def _kind(own: Mapping[str, Any], general: Mapping[str, Any], where: str) -> str
 
 def _url(kind: str, options: Mapping[str, Any], where: str) -> Url:
     if "url" not in options:
+        if kind not in WEB:
+            raise InvalidOption(f"{where}: url is missing", hint=f"Give it as {_SCHEMES[kind][-1]}://host:port/path")
         host, port = _place(kind, options, where)
         return Url(kind, host, port, "/")
-    url = read_url(str(options["url"]), option=f"{where}.url")
-    if url.scheme != kind:
+    schemes = ("http", "https") if kind in PAGES else _SCHEMES[kind]
+    url = read_url(str(options["url"]), option=f"{where}.url", schemes=schemes)
+    if url.scheme not in _SCHEMES[kind]:
         raise InvalidOption(f"{where}: kind {kind} and a URL of {url.scheme} contradict each other",
                             hint="Leave kind out: the URL says it")
     return url
 
 
+def _steps(url: Url, own: Mapping[str, Any], options: Mapping[str, Any], where: str) -> tuple[Step, ...]:
+    for option in _OF_A_STEP:
+        if option in own:
+            raise InvalidOption(f"{where}: {option} beside steps", hint="Each step says it for itself")
+    shared = {key: options[key] for key in ("headers", "public_headers", "user", "password") if key in options}
+    return read_steps(own["steps"], url, shared, read_secrets(own, where), where)
+
+
 def _place(kind: str, options: Mapping[str, Any], where: str) -> tuple[str, int]:
     if "host" not in options:
         raise InvalidOption(f"{where}: host is missing", hint="Give host and port" + (", or url" if kind in WEB else ""))
-    port = options.get("port", PORTS.get(kind))
+    port = options.get("port", TLS_PORTS.get(kind, PORTS.get(kind)) if options["tls"] else PORTS.get(kind))
     if port is None:
         raise InvalidOption(f"{where}: port is missing", hint=f"A target of kind {kind} has no usual port: name it")
     return ascii_host(str(options["host"]), option=f"{where}.host"), _port(port, f"{where}.port")
@@ -197,7 +214,8 @@ def _address(kind: str, url: Url | None, host: str, port: int, options: Mapping[
         asked = f" at {options['resolver']}" if "resolver" in options else ""
         return f"{host} {str(options['record']).upper()}{asked}"
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"{shown(str(options['database']))} on {place}" if kind == "postgresql" else place
+    database = options.get("database", _DATABASES.get(kind))
+    return f"{shown(str(database))} on {place}" if database else place
 
 
 def _duration(options: Mapping[str, Any], key: str, where: str) -> float | None:
@@ -209,34 +227,6 @@ def _count(options: Mapping[str, Any], key: str, where: str, *, highest: int) ->
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
         raise InvalidOption(f"{where}.{key}: {shown(str(value))!r} is no number from 0 to {highest}", hint="Give a whole number")
     return value
-
-
-def _request(url: Url, options: Mapping[str, Any], where: str) -> WebRequest:
-    secret = checked_headers(options.get("headers") or {}, option=f"{where}.headers")
-    for name, value in secret.items():
-        if len(value) < _SHORTEST_SECRET or value.isdecimal():
-            raise InvalidOption(f"{where}.headers: the value of {name} is too short to be a secret",
-                                hint="Values of headers are blanked out of all results; put this one into public_headers")
-    headers = {**checked_headers(options.get("public_headers") or {}, option=f"{where}.public_headers"), **secret}
-    if "password" in options or "user" in options:
-        if any(name.lower() == "authorization" for name in headers):
-            raise InvalidOption(f"{where}: user and password contradict the header Authorization", hint="Keep one of them")
-        pair = f"{options.get('user', '')}:{options.get('password', '')}"
-        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()  # RFC 7617
-    body = options.get("body", "")
-    return WebRequest(url, checked_method(options["method"], option=f"{where}.method"), headers,
-                      body.encode() if isinstance(body, str) else body)
-
-
-def _content(options: Mapping[str, Any], where: str) -> Content:
-    return Content(
-        contains=options.get("contains"),
-        matches=read_pattern(options["matches"], option=f"{where}.matches") if "matches" in options else None,
-        json={str(path): (read_path(str(path), option=f"{where}.json"), read_comparison(expected, option=f"{where}.json"))
-              for path, expected in (options.get("json") or {}).items()},
-        header={next(iter(checked_headers({name: ""}, option=f"{where}.header"))):
-                read_comparison(expected, option=f"{where}.header") for name, expected in (options.get("header") or {}).items()},
-    )
 
 
 def _record(options: Mapping[str, Any], where: str) -> str:

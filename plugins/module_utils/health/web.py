@@ -9,13 +9,14 @@ meets, connecting included.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urljoin, urlsplit
 
 from ..core.errors import InvalidOption, Refused
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_HTTP = ("http", "https")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
 _OURS = {"connection", "content-length", "transfer-encoding"}  # they frame the message
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -34,7 +35,7 @@ class Url:
     @property
     def secure(self) -> bool:
         """Whether it asks for TLS."""
-        return self.scheme == "https"
+        return self.scheme in ("https", "wss")
 
     @property
     def authority(self) -> str:
@@ -51,8 +52,8 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def read_url(text: str, *, option: str = "url") -> Url:
-    """Take an absolute http or https URL apart; unicode in host and path is encoded (IDNA, UTF-8), a fragment dropped.
+def read_url(text: str, *, option: str = "url", schemes: Sequence[str] = _HTTP) -> Url:
+    """Take an absolute URL of one of these schemes apart; unicode in host and path is encoded (IDNA, UTF-8), a fragment dropped.
 
     :raises InvalidOption: without scheme or host, with spaces, control characters, credentials, or a port out of range;
         the message never repeats credentials
@@ -68,9 +69,9 @@ def read_url(text: str, *, option: str = "url") -> Url:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidOption(f"{option}: {text!r} is no URL: {error}", hint="Write it as https://host:port/path") from error
-    if parts.scheme not in _PORTS or not host or port == 0:
-        raise InvalidOption(f"{option}: {text!r} is no http or https URL with a host",
-                            hint="Write it as https://host:port/path, the port from 1 to 65535")
+    if parts.scheme not in schemes or not host or port == 0:
+        raise InvalidOption(f"{option}: {text!r} is no {' or '.join(schemes)} URL with a host",
+                            hint=f"Write it as {schemes[-1]}://host:port/path, the port from 1 to 65535")
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~") + (
         "?" + quote(parts.query, safe="/%:@!$&'()*+,;=-._~?") if parts.query else "")
     return Url(parts.scheme, ascii_host(host, option=option), port or _PORTS[parts.scheme], target)
@@ -163,7 +164,7 @@ def next_hop(request: WebRequest, status: int, location: str) -> WebRequest:
     if method == "GET" and request.method == "HEAD":
         method = "HEAD"
     hop = replace(request, url=url, method=method, body=request.body if method == request.method else b"")
-    if _same_origin(request.url, url):
+    if same_origin(request.url, url):
         return hop
     if hop.body:
         raise Refused(f"{request.url.shown} redirects a request with a body to another host, {url.shown}",
@@ -171,7 +172,8 @@ def next_hop(request: WebRequest, status: int, location: str) -> WebRequest:
     return replace(hop, headers={})
 
 
-def _same_origin(here: Url, there: Url) -> bool:
+def same_origin(here: Url, there: Url) -> bool:
+    """Whether what may be told to ``here`` may be told to ``there``: scheme, host and port, or its https twin."""
     if here.host != there.host:
         return False
     return (here.scheme, here.port) == (there.scheme, there.port) or (
