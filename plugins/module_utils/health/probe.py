@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..core.clock import Clock
 from ..core.errors import Interrupted, InvalidOption, OpsError, Refused
@@ -17,6 +18,9 @@ from .ports import Network
 from .targets import Target
 
 _LONGEST_BACKOFF = 30.0
+# What one probe may have open at once: the racing connections to a name's addresses, and what looks the name up.
+_DESCRIPTORS = 4
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
