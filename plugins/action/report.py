@@ -1,21 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges a run from the ledger and writes its report as HTML and JSON, on the controller."""
+"""Judges a run from the ledger and writes its report as HTML, PDF and JSON, on the controller."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import paged
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant, parse_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound, OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.files import private_folder, write_atomically
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Finding, Status
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_size, parse_duration
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report, console_summary, verdict_finding
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.series import PROCEDURES
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 
 
@@ -32,6 +38,8 @@ class ActionModule(ActionBase):
             "folder": {"type": "path", "required": True},
             "verdict": {"type": "dict", "default": {}},
             "trend": {"type": "int", "default": 30},
+            "history": {"type": "str", "default": "30d"},
+            "formats": {"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
             "run": {"type": "str"},
             "template": {"type": "str", "default": "report.html.j2"},
         })
@@ -42,13 +50,42 @@ class ActionModule(ActionBase):
 
     def _report(self, options, place):
         policy = VerdictPolicy(**{key: float(value) for key, value in options["verdict"].items()})
+        span = parse_duration(options["history"], option="history")
         if self._task.check_mode:
             return {"changed": False, "skipped": True,
                     "msg": "In check mode nothing is recorded, so there is no run to report on"}
         ledger = Ledger(place.url)
-        run = options["run"] or run_id()
+        run, records = self._records(ledger, place, options["run"])
+        trends = ledger.trend(system=place.system, environment=place.environment, before=run, limit=options["trend"])
+        now, ended = SystemClock().now(), max(record["at"] for record in records)
+        history = ledger.bodies(system=place.system, environment=place.environment, procedures=PROCEDURES, until=ended,
+                                since=format_instant(parse_instant(ended) - timedelta(seconds=span)))
+        report = build_report(records, policy=policy, generated_at=format_instant(now), trends=trends, history=history)
+        report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
+        findings = [verdict_finding(report, policy)]
+        paths, failure = self._write(report, policy, options, run)
+        if failure:
+            findings.append(Finding("operations.pdf", f"{report['system']}/{report['environment']}", Status.FAIL,
+                                    f"the report is not there as PDF: {failure.message}", hint=failure.hint))
+        sizes = ", ".join(f"{path.suffix[1:].upper()} {format_size(path.stat().st_size)}" for path in paths.values())
+        console = [*console_summary(report), ("", ""), (sizes, "")]
+        console += [(f"pdf:    not written: {failure}", "fail")] if failure else []
+        console += [(f"{word + ':':<8}{path}", "") for word, path in paths.items()]
+        if "evenkeel.ops.findings" not in C.CALLBACKS_ENABLED:  # else it shows them as the very last thing of the run
+            for line, _status in console:
+                self._display.display(line)
+        return {
+            "changed": True, "html": None, "pdf": None, **{path.suffix[1:]: str(path) for path in paths.values()},
+            "verdict": report["verdict"], "trend": report["trend"], "console": [list(pair) for pair in console],
+            "findings": [finding.as_dict() for finding in findings], "summary": "",
+        }
+
+    @staticmethod
+    def _records(ledger, place, asked):
+        """The run that is asked for, or this one, or the newest, with its records."""
+        run = asked or run_id()
         records = ledger.records(run)
-        if not records and not options["run"]:
+        if not records and not asked:
             newest = ledger.newest_run(system=place.system, environment=place.environment)
             if newest is None:
                 raise NotFound(f"The ledger has no run of {place.system}/{place.environment} to report on",
@@ -56,23 +93,22 @@ class ActionModule(ActionBase):
             run, records = newest, ledger.records(newest)
         if not records:
             raise NotFound(f"The ledger has no run {run}", hint="Leave run out to report on the newest one")
-        trends = ledger.trend(system=place.system, environment=place.environment, before=run, limit=options["trend"])
-        now = format_instant(SystemClock().now())
-        report = build_report(records, policy=policy, generated_at=now, trends=trends)
-        report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
+        return run, records
+
+    def _write(self, report, policy, options, run):
+        """The files that were written, by what the console calls them, and why there is no PDF where one is wanted."""
         folder = private_folder(Path(options["folder"]).expanduser())
         stem = f"{report['system']}-{report['environment']}-{run}".replace("/", "_")
-        html, data = folder / f"{stem}.html", folder / f"{stem}.json"
-        template = Path(self._find_needle("templates", options["template"])).read_text(encoding="utf-8")
-        page = render(template, report, {"policy": policy, "json_name": data.name})
+        html, paper, data = (folder / f"{stem}.{suffix}" for suffix in ("html", "pdf", "json"))
+        failure = paged.missing() if "pdf" in options["formats"] else None
+        template = Path(self._find_needle("templates", options["template"]))
+        extra = {"policy": policy, "json_name": data.name, "chapters": build_chapters(report)}
+        written = {}
+        if "html" in options["formats"] or failure:
+            write_atomically(html, render(template, report, extra).encode("utf-8"))
+            written["report"] = html
+        if "pdf" in options["formats"] and not failure:
+            write_atomically(paper, paged.pdf(render(template, report, extra, paged=True)))
+            written["pdf"] = paper
         write_atomically(data, json.dumps(report, indent=2, ensure_ascii=False, default=str).encode("utf-8", "replace"))
-        write_atomically(html, page.encode("utf-8", "replace"))
-        console = [*console_summary(report), ("", ""), (f"report: {html}", ""), (f"data:   {data}", "")]
-        if "evenkeel.ops.findings" not in C.CALLBACKS_ENABLED:  # else it shows them as the very last thing of the run
-            for line, _status in console:
-                self._display.display(line)
-        return {
-            "changed": True, "html": str(html), "json": str(data), "verdict": report["verdict"], "trend": report["trend"],
-            "console": [list(pair) for pair in console],
-            "findings": [verdict_finding(report, policy).as_dict()], "summary": "",
-        }
+        return {**written, "data": data}, failure

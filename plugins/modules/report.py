@@ -8,10 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Judge a run and write its report as HTML and JSON
+short_description: Judge a run and write its report as HTML, PDF and JSON
 description:
-  - Reads everything that a run recorded in the ledger, judges it, writes one HTML file without external assets and the
-    same as JSON, and shows a summary on the console.
+  - Reads everything that a run recorded in the ledger, judges it, writes one HTML file without external assets, where asked for the same
+    as PDF, the data as JSON, and shows a summary on the console.
+  - Latency, availability, error budgets, ages and sizes of copies, sizes of databases and the verdict are plotted over earlier runs.
+    Where a run could not tell, the line has a gap.
   - Verifies the ledger's chain of digests on the way, and fails where a record was altered or taken out.
   - In check mode nothing was recorded, so nothing is written.
 author: The evenkeel.ops founders (@evenkeel)
@@ -38,6 +40,17 @@ options:
     description: How many earlier runs the trends show.
     type: int
     default: 30
+  history:
+    description: How far back plots look.
+    type: str
+    default: 30d
+  formats:
+    description:
+      - What is written beside the data. Where V(pdf) cannot be made, the page is written, and C(operations.pdf) fails and says why.
+    type: list
+    elements: str
+    choices: [html, pdf]
+    default: [html]
   run:
     description: The run to report on. By default this one, or the newest of this system's environment where this one recorded nothing.
     type: str
@@ -48,6 +61,7 @@ options:
 requirements:
   - SQLAlchemy >= 2.0 on the controller
   - pygal >= 3.0 on the controller
+  - weasyprint >= 63 with Pango on the controller, for V(pdf)
 extends_documentation_fragment:
   - evenkeel.ops.attributes
 """
@@ -57,6 +71,7 @@ EXAMPLES = r"""
   evenkeel.ops.report:
     folder: /var/lib/evenkeel/reports
     verdict: {healthy: 95, degraded: 80}
+    formats: [html, pdf]
   register: operations_result
 """
 
@@ -67,7 +82,11 @@ verdict:
   type: dict
   sample: {word: degraded, share: 91.2, good: 93, total: 102}
 html:
-  description: Path of the page.
+  description: Path of the page; null where it was not asked for.
+  returned: success
+  type: str
+pdf:
+  description: Path of the same as PDF; null where it was not asked for or could not be made.
   returned: success
   type: str
 json:
@@ -84,7 +103,7 @@ trend:
   returned: success
   type: dict
 findings:
-  description: The verdict as a finding. Degraded warns, unhealthy fails.
+  description: C(operations.verdict), where degraded warns and unhealthy fails, and C(operations.pdf) where no PDF could be made.
   returned: success
   type: list
   elements: dict

@@ -208,10 +208,11 @@ class Ledger:
         return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
 
     def newest_run(self, *, system: str, environment: str) -> str | None:
-        """The run that was recorded last for a system's environment, None where there is none."""
+        """The run that was recorded last for a system's environment, None where there is none. A report is no run to report on."""
         with self._reading() as connection:
             return connection.execute(
-                sa.select(RECORDS.c.run).where(RECORDS.c.system == system, RECORDS.c.environment == environment)
+                sa.select(RECORDS.c.run).where(RECORDS.c.system == system, RECORDS.c.environment == environment,
+                                               sa.or_(RECORDS.c.area != "operations", RECORDS.c.procedure != "report"))
                 .order_by(RECORDS.c.id.desc()).limit(1)).scalar()
 
     def trend(self, *, system: str, environment: str, before: str, limit: int) -> list[dict[str, Any]]:
@@ -226,21 +227,24 @@ class Ledger:
 
     def history(self, *, system: str, environment: str, area: str, procedure: str) -> list[dict[str, Any]]:
         """What a procedure's modules returned in all its runs for a system's environment: one dictionary each, oldest first."""
-        with self._reading() as connection:
-            bodies = connection.execute(
-                sa.select(RECORDS.c.body).where(RECORDS.c.system == system, RECORDS.c.environment == environment,
-                                                RECORDS.c.area == area, RECORDS.c.procedure == procedure)
-                .order_by(RECORDS.c.id)).scalars().all()
-        return [values for body in bodies for values in json.loads(body)]
+        return [values for _at, _host, values in self.runs(system=system, environment=environment, area=area, procedure=procedure)]
 
     def runs(self, *, system: str, environment: str, area: str, procedure: str, since: str = "") -> list[tuple[str, str, dict[str, Any]]]:
         """As `history`, each with the instant of its record and its host; ``since`` is the first instant that is wanted."""
+        rows = self.bodies(system=system, environment=environment, procedures=[(area, procedure)], since=since)
+        return [(row["at"], row["host"], values) for row in rows for values in row["body"]]
+
+    def bodies(self, *, system: str, environment: str, procedures: Collection[tuple[str, str]], since: str = "",
+               until: str = "") -> list[dict[str, Any]]:
+        """The records of these (area, procedure) between two instants, in the order written: ``at``, ``host``, ``area``, ``procedure``
+        and ``body``, which is empty where the procedure could not do its work.
+        """
+        wanted = [RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.at >= since,
+                  sa.tuple_(RECORDS.c.area, RECORDS.c.procedure).in_(sorted(procedures)), *([RECORDS.c.at <= until] if until else [])]
+        columns = (RECORDS.c.at, RECORDS.c.host, RECORDS.c.area, RECORDS.c.procedure, RECORDS.c.body)
         with self._reading() as connection:
-            rows = connection.execute(
-                sa.select(RECORDS.c.at, RECORDS.c.host, RECORDS.c.body).where(
-                    RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.area == area,
-                    RECORDS.c.procedure == procedure, RECORDS.c.at >= since).order_by(RECORDS.c.id)).all()
-        return [(row.at, row.host, values) for row in rows for values in json.loads(row.body)]
+            rows = connection.execute(sa.select(*columns).where(*wanted).order_by(RECORDS.c.id)).mappings().all()
+        return [{**row, "body": json.loads(row["body"])} for row in rows]
 
     def newest_records(self, *, system: str, environment: str) -> list[dict[str, Any]]:
         """The newest record of each host's procedure, each with ``body`` and ``findings`` as they were given."""

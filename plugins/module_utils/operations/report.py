@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.clock import parse_instant
 from ..core.finding import Finding, Status, count, worst
+from .gathering import Source, gather, gathered
+from .series import build_series, verdict_series
 from .verdict import VerdictPolicy, judge_run
 
 # The order of a report's chapters; an area that is not named here comes after, by name.
@@ -23,17 +25,16 @@ def latest_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, generated_at: str,
-                 trends: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+                 trends: Sequence[dict[str, Any]] = (), history: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """The report of one run.
 
     ``records`` and the points of ``trends`` have the shapes of `adapters.ledger.Ledger.records` and of this
-    function's own ``trend``. Keys: ``run``, ``system``, ``environment``, ``began``, ``ended``, ``generated_at``,
-    ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
-    ``attention`` (findings that did not pass, worst first), ``services``, ``targets``, ``backups``, ``coverage``, ``drills``,
-    ``readiness`` (the least ready first), ``restores``,
-    ``relations``, ``not_done``, ``databases``, ``growth``, ``regressions``, ``poolers``, ``log_reviews``, ``baselines``,
-    ``certificates``, ``renewals``, ``hosts``, ``removed``, ``logs``, ``deleted``,
-    ``trend`` (this run's point), ``trends`` (earlier points and this one, oldest first).
+    function's own ``trend``; ``history`` is what `series.build_series` reads. Keys: ``run``, ``system``, ``environment``, ``began``,
+    ``ended``, ``generated_at``, ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
+    ``attention`` (findings that did not pass, worst first), all of `gathering.SOURCES` (what modules returned),
+    ``backups`` (the newest copy of each plan), ``readiness`` (the least ready first),
+    ``series`` (lines over the runs of ``history``, and ``verdict``), ``trend`` (this run's point), ``trends`` (earlier points and this
+    one, oldest first).
     """
     last = latest_records(records)
     rows = [{**finding, "host": record["host"], "area": record["area"], "procedure": record["procedure"]}
@@ -42,6 +43,7 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     verdict = judge_run(findings, policy)
     began, ended = (min(record["at"] for record in records), max(record["at"] for record in records)) if records else ("", "")
     trend = {"at": generated_at, "share": verdict.share, "verdict": verdict.word, **count(findings)}
+    trended = [*trends, trend]
     first = records[0] if records else {}
     return {
         "run": first.get("run", ""), "system": first.get("system", ""), "environment": first.get("environment", ""),
@@ -50,30 +52,12 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "counts": count(findings),
         "areas": _areas(rows),
         "attention": sorted((row for row in rows if row["status"] != "pass"), key=_concern),
-        "services": _gather(last, "services", sort=lambda row: (row.get("status") == "pass", str(row.get("service")))),
-        "targets": _gather(last, "targets"),
+        **gather(last),
         "backups": _newest_backups(last, generated_at),
-        "coverage": _gather(last, "coverage", sort=lambda row: (row.get("confidence_percent") or 0, str(row.get("plan")))),
-        "drills": _gather(last, "drill"),
         "readiness": _readiness(last, rows),
-        "restores": _gather(last, "restore"),
-        "relations": _gather(last, "relations"),
-        "not_done": _gather(last, "not_done"),
-        "databases": _gather(last, "database"),
-        "growth": _gather(last, "growth"),
-        "regressions": _gather(last, "regressions"),
-        "poolers": _gather(last, "pooler"),
-        "log_reviews": _gather(last, "log"),
-        "baselines": _gather(last, "baselines"),
-        "certificates": _gather(last, "certificates", sort=lambda row: (
-            row.get("days_left") is None, row.get("days_left") or 0, str(row.get("source")))),
-        "renewals": _gather(last, "renewals", sort=lambda row: (row.get("status") in ("current", "renewed"), str(row.get("name")))),
-        "hosts": _gather(last, "host"),
-        "removed": _gather(last, "removed"),
-        "logs": _gather(last, "logs"),
-        "deleted": _gather(last, "deleted"),
+        "series": {**build_series(history, rows), "verdict": verdict_series(trended, policy.healthy)},
         "trend": trend,
-        "trends": [*trends, trend],
+        "trends": trended,
     }
 
 
@@ -125,20 +109,11 @@ def _concern(row: dict[str, Any]) -> tuple[int, str, str, str]:
     return (-Status(row["status"]).rank, row["area"], row["check"], row["subject"])
 
 
-def _gather(records: Iterable[dict[str, Any]], key: str, sort: Any = None) -> list[dict[str, Any]]:
-    found = []
-    for record in records:
-        for values in record["body"]:
-            value = values.get(key)
-            for row in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
-                found.append({"on": record["host"], **row})
-    return sorted(found, key=sort) if sort else found
-
-
 def _readiness(records: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The scores, the least ready first, each with the status that it was judged to have."""
     judged = {(row["host"], row["subject"]): row["status"] for row in rows if row["check"] == "recovery.readiness"}
-    found = _gather(records, "readiness", sort=lambda row: (row.get("score") or 0, str(row.get("plan"))))
+    source = Source("readiness", when=lambda row: "score" in row, order=lambda row: (row.get("score") or 0, str(row.get("plan"))))
+    found = gathered(records, source)
     return [{**row, "status": judged.get((row["on"], row.get("plan")), "unknown")} for row in found]
 
 
@@ -146,7 +121,7 @@ def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> lis
     """The newest copy of each plan with the status it has by the end of the run, its age counted to that end."""
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     states: dict[tuple[str, str], set[str]] = {}
-    for row in [*_gather(records, "backup"), *_gather(records, "backups")]:
+    for row in [*gathered(records, Source("backup")), *gathered(records, Source("backups"))]:
         if not row.get("id"):
             continue
         states.setdefault((row["plan"], row["id"]), set()).add(row["status"])
@@ -155,9 +130,9 @@ def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> lis
             newest[row["on"], row["plan"]] = row
     # What a run found out about a copy: a pass raises its status, a failure sinks it, an unknown says nothing.
     for key, id_key, raised in (("verifications", "id", "verified"), ("drill", "backup_id", "proven")):
-        for row in _gather(records, key):
-            word = {"pass": raised, "fail": "failed"}.get(row["status"])
-            states.setdefault((row["plan"], row[id_key]), set()).update({word} if word else ())
+        for row in gathered(records, Source(key)):
+            word = {"pass": raised, "fail": "failed"}.get(row.get("status"))
+            states.setdefault((row.get("plan"), row.get(id_key)), set()).update({word} if word else ())
     now = parse_instant(generated_at)
     result = []
     for row in newest.values():

@@ -8,20 +8,22 @@ import re
 from html.parser import HTMLParser
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import figure, render
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 
 from tests.conftest import ROOT
+from tests.unit.operations import days
 from tests.unit.operations.test_report import NOW, backup, finding, record
 
-TEMPLATE = (ROOT / "roles/operations/templates/report.html.j2").read_text(encoding="utf-8")
+TEMPLATE = ROOT / "roles/operations/templates/report.html.j2"
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\n"
 
 
-def page(*records, trends=()):
-    report = build_report(records, policy=VerdictPolicy(), generated_at=NOW, trends=trends)
+def page(*records, trends=(), history=(), paged=False):
+    report = build_report(records, policy=VerdictPolicy(), generated_at=NOW, trends=trends, history=history)
     report["evidence"] = {"records": 3, "digest": "d" * 64, "ledger": "sqlite:///l"}
-    return render(TEMPLATE, report, {"policy": VerdictPolicy(), "json_name": "x.json"})
+    return render(TEMPLATE, report, {"policy": VerdictPolicy(), "json_name": "x.json", "chapters": build_chapters(report)}, paged=paged)
 
 
 FULL = (
@@ -73,11 +75,35 @@ def test_nothing_is_fetched_from_elsewhere():
 def test_every_part_of_a_full_day_is_on_the_page():
     html = page(*FULL, trends=({"at": NOW, "share": 50.0, "verdict": "unhealthy"},))
     for part in ("Needs attention", "Backups and recovery", "Readiness to recover", "What was read again", "Restored",
-                 "Restore drills", "Services", "Database maintenance",
+                 "Restore drills", "Services", "Maintenance",
                  "Was due and was not done", "Certificates", "Capacity", "Trend", "All checks", "chain of digests"):
         assert part in html
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 1
     assert "71.5%" in html and "never" in html and "99.306%" in html and "2 of 1200" in html
+
+
+def test_every_plot_of_an_ordinary_month_is_drawn_and_described():
+    html = page(*days.ordinary(), history=days.earlier(), trends=days.trends())
+    for title in ("Latency", "Availability", "Error budget left", "Age of the newest copy", "Size of the newest copy",
+                  "Size of databases", "Good checks"):
+        assert f"<h3>{title} <small>" in html, title
+    drawn = html.count("<svg")
+    assert drawn == 4 + 4 + 1 + 1 + 1 + 1 + 1
+    assert html.count('role="img" aria-label="') == drawn + 1  # and the bar of all checks
+    assert html.count("The same in figures") == 7
+
+
+def test_paper_has_everything_unfolded():
+    html = page(*days.ordinary(), history=days.earlier(), trends=days.trends(), paged=True)
+    assert html.count("<details open>") == html.count("<details") > 0
+    assert "var(--plot-1)" not in html[html.index("<svg"):html.index("</svg>")]
+
+
+def test_thousands_of_findings_are_a_page_of_few_megabytes():
+    html = page(*days.enormous(), history=days.earlier(names=list(days.HOSTILE)), trends=days.trends())
+    print(f"\n{sum(len(record['findings']) for record in days.enormous())} findings: {len(html.encode()) / 1e6:.1f} MB")
+    assert len(html.encode()) < 8e6
+    assert "<script" not in html and "<img" not in html
 
 
 def test_a_day_without_anything_is_a_page_too():
