@@ -61,7 +61,7 @@ options:
 requirements:
   - SQLAlchemy >= 2.0 on the controller
   - pygal >= 3.0 on the controller
-  - weasyprint >= 63 with Pango on the controller, for V(pdf)
+  - weasyprint >= 66 with Pango on the controller, for V(pdf)
 extends_documentation_fragment:
   - evenkeel.ops.attributes
 """
