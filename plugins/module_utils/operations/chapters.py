@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chapters on services: health, service levels, monitoring, certificates, capacity; and the order of them all. Pure."""
+"""The chapters on service levels, monitoring, certificates, capacity, continuity; and the order of them all. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.quantities import format_size
 from .chapters_data import backups, databases, maintenance
+from .chapters_health import health, logs
 from .series import objective_name
 from .tables import Bar, Chapter, Row, column, steps_of, table, with_host
 
@@ -18,28 +19,17 @@ _QUESTIONS = {
     "monitoring.targets": "Targets are scraped", "monitoring.rules": "Rules are loaded and evaluated",
     "monitoring.link": "Alerts reach Alertmanager", "monitoring.delivery": "Alerts reach somebody",
     "monitoring.dashboard": "Dashboards show data", "monitoring.retention": "Metrics are kept long enough",
-    "monitoring.logs": "Log lines arrive", "monitoring.traces": "Spans arrive",
+    "monitoring.log": "Logs can be read", "monitoring.traces": "Traces can be read",
 }
 _WORST = ("fail", "unknown", "warn", "pass")
 
 
 def build_chapters(report: Report) -> list[Chapter]:
     """The chapters that have something to show, in the order in which they are read. ``report`` as `build_report` gives it."""
-    chapters = (health(report), service_levels(report), monitoring(report), backups(report), databases(report), maintenance(report),
-                certificates(report), capacity(report), continuity(report))
+    chapters = (health(report), service_levels(report), monitoring(report), logs(report), backups(report), databases(report),
+                maintenance(report), certificates(report), capacity(report), continuity(report))
     plotted = {name for name, entries in report.get("series", {}).items() if entries}
     return [chapter for chapter in chapters if chapter.tables or chapter.sentences or plotted & set(chapter.plots)]
-
-
-def health(report: Report) -> Chapter:
-    """Services as the probes saw them."""
-    services = table(
-        "", report["services"],
-        column("service", "name", lambda row: with_host(row, row.get("service"))), column("is", "status", "status"),
-        column("availability", "percent", "availability"), column("P50", "ms", "p50_ms"), column("P95", "ms", "p95_ms"),
-        column("P99", "ms", "p99_ms", wide=True), column("probes", "number", "total", wide=True),
-        column("failed", "number", "failed", wide=True))
-    return Chapter("health", "Services", tables=services, plots=("latency", "availability"))
 
 
 def service_levels(report: Report) -> Chapter:

@@ -38,6 +38,7 @@ def _objective(row: Row) -> Any:
 SOURCES: dict[str, Source] = {
     "services": Source("services", order=_worst_first("service")),
     "targets": Source("targets"),
+    "watches": Source("watch", "health"),
     "objectives": Source("objectives", when=lambda row: not row.get("period"),
                          order=lambda row: (row.get("status") == "pass", *_objective(row))),
     "compliance": Source("objectives", when=lambda row: bool(row.get("period")), order=_objective),
@@ -68,7 +69,9 @@ SOURCES: dict[str, Source] = {
     "growth": Source("growth"),
     "regressions": Source("regressions"),
     "poolers": Source("pooler"),
-    "log_reviews": Source("log"),
+    "log_reviews": Source("log", "databases"),
+    "log_scans": Source("log", "monitoring", order=lambda row: (-(row.get("new_classes") or 0), str(row.get("name")))),
+    "traces": Source("traces", "monitoring"),
     "baselines": Source("baselines"),
     "migrations": Source("migration"),
     "upgrades": Source("upgrade"),

@@ -241,6 +241,114 @@ def certificate(index: int, name: str) -> dict[str, Any]:
     }
 
 
+def layers() -> list[dict[str, Any]]:
+    """A database that fails, and two services that fail because of it."""
+    common = {"kind": "http", "address": "127.0.0.1:80", "latency_ms": None, "attempts": 3, "samples": 3, "failed": 3}
+    return [
+        {**common, "name": "orders-db", "service": "database", "kind": "postgresql", "status": "fail", "message": "it refuses connections"},
+        *(
+            {**common, "name": name, "service": name, "status": "warn", "message": "follows orders-db (failed)", "follows": ["orders-db"]}
+            for name in ("search", "billing")
+        ),
+        {**common, "name": "web", "service": "web", "status": "pass", "message": "answers", "latency_ms": 54.0, "failed": 0},
+    ]
+
+
+def watch() -> dict[str, Any]:
+    """A watch that ended early, with one target that was bad six times in a row."""
+    row = {
+        "name": "search",
+        "samples": 20,
+        "bad": 6,
+        "allowed": 1,
+        "burst": 6,
+        "burst_began_seconds": 120.0,
+        "burst_seconds": 150.0,
+        "first_ms": 47.0,
+        "last_ms": 94.0,
+        "drift_percent": 100.0,
+    }
+    return {
+        "end": "failed",
+        "why": "search",
+        "seconds": 300.0,
+        "planned_seconds": 900.0,
+        "every_seconds": 30.0,
+        "rounds": 11,
+        "planned_rounds": 31,
+        "fell_out": 0,
+        "samples": 80,
+        "bad": 6,
+        "targets": [row, {**row, "name": "web", "bad": 0, "drift_percent": None}],
+    }
+
+
+def log_scan() -> dict[str, Any]:
+    """What `log_scan` returns of a log with a class that was not there yesterday."""
+    rows = [
+        {
+            "id": "1",
+            "level": "ERROR",
+            "markers": [],
+            "form": "cannot reach <address>",
+            "count": 41,
+            "first": instant(9),
+            "last": instant(1),
+            "new": False,
+        },
+        {
+            "id": "2",
+            "level": "WARNING",
+            "markers": ["SECURITY"],
+            "form": "login refused for <name>",
+            "count": 3,
+            "first": instant(3),
+            "last": instant(2),
+            "new": True,
+        },
+    ]
+    return {
+        "log": {
+            "name": "app.log",
+            "files": 2,
+            "bytes": 10**7,
+            "left": 0,
+            "from": instant(24),
+            "to": instant(0),
+            "events": 9400,
+            "outside": 0,
+            "levels": {"ERROR": 41, "WARNING": 3},
+            "markers": {"SECURITY": 3},
+            "classes": rows,
+            "new_classes": 1,
+            "forgotten_classes": 0,
+        }
+    }
+
+
+def traces() -> dict[str, Any]:
+    """What `trace_scan` returns."""
+    slow = {
+        "trace": "4bf92f3577b34da6",
+        "service": "api",
+        "operation": "GET /orders",
+        "at": instant(2),
+        "seconds": 3.2,
+        "spans": 14,
+        "errors": 1,
+        "slowest_service": "database",
+        "slowest_operation": "SELECT orders",
+        "self_seconds": 2.7,
+    }
+    return {
+        "traces": {
+            "services": [{"service": "api", "traces": 900, "slow": 12, "failed": 1, "incomplete": 0}],
+            "operations": [],
+            "slowest": [slow],
+        }
+    }
+
+
 def ordinary() -> list[dict[str, Any]]:
     """A day in which each chapter has something, and some things are wrong."""
     names = ["api", "search", "web", "billing"]
@@ -264,7 +372,7 @@ def ordinary() -> list[dict[str, Any]]:
                 ),
                 *(finding("pass", "health.availability", name, observed=100, limit=99.5, unit="%") for name in names),
             ],
-            [{"services": services(0, names), "targets": []}],
+            [{"services": services(0, names), "targets": layers()}, {"watch": watch()}],
         ),
         record(
             "service_levels",
@@ -521,6 +629,8 @@ def ordinary() -> list[dict[str, Any]]:
                 }
             ],
         ),
+        record("monitoring", "review_logs", [finding("warn", "monitoring.log_new", "app.log", "2 new classes")], [log_scan()]),
+        record("monitoring", "review_traces", [finding("pass", "monitoring.traces", "api")], [traces()]),
     ]
 
 

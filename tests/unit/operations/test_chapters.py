@@ -35,7 +35,7 @@ def first(cell: Any) -> Any:
 
 def test_an_ordinary_day_has_a_chapter_for_each_part_in_the_order_they_are_read():
     assert list(built(*days.ordinary())) == [
-        "health", "service_levels", "monitoring", "backups", "databases", "maintenance", "certificates", "capacity"]
+        "health", "service_levels", "monitoring", "logs", "backups", "databases", "maintenance", "certificates", "capacity"]
 
 
 def test_every_list_of_the_report_is_shown_by_a_chapter():
@@ -56,6 +56,28 @@ def test_each_table_has_cells_of_kinds_that_the_page_can_show():
         for table in chapter.tables:
             assert isinstance(table, Table) and {column.kind for column in table.columns} <= set(KINDS)
             assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_a_failure_is_shown_where_it_begins_with_what_follows_it():
+    [(root, row)] = shown(built(*days.ordinary())["health"], "Where it begins").items()
+    assert (root, row["follow it"], row["is"]) == ("orders-db", "billing, search", "fail")
+    without = days.record("health", "check", [], [{"targets": [row for row in days.layers() if "follows" not in row]}])
+    assert "health" not in built(without), "what has no followers is in the list of what needs attention"
+
+
+def test_a_watch_says_how_it_ended_and_what_was_unsteady():
+    chapter = built(*days.ordinary())["health"]
+    [watched] = shown(chapter, "Watched").values()
+    assert (watched["for"], watched["of"], watched["rounds"], watched["bad samples"]) == (300.0, 900.0, "11 of 31", "6 of 80")
+    assert list(shown(chapter, "While it was watched")) == ["search"]
+
+
+def test_new_classes_of_a_log_come_first_and_a_slow_trace_says_where_its_time_went():
+    chapter = built(*days.ordinary())["logs"]
+    assert [(form, row["since yesterday"], row["marked"]) for form, row in shown(chapter, "Classes").items()] == [
+        ("login refused for <name>", "new", "SECURITY"), ("cannot reach <address>", "", "")]
+    [slow] = shown(chapter, "Slowest traces").values()
+    assert (slow["took"], slow["most of it in"]) == (3.2, "database SELECT orders, 2.7s")
 
 
 def test_compliance_is_told_by_period_with_the_minutes_that_are_left():
