@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             interval = parse_duration(self._templar.template(task_vars.get("evenkeel_progress_interval", _INTERVAL)),
                                       option="evenkeel_progress_interval")
         except OpsError as error:
-            return {**result, "failed": True, "msg": str(error), **error.as_dict()}
+            return {**result, **error.as_result()}
         if in_background or self._task.check_mode or not interval:
             result |= self._execute_module(task_vars=task_vars, wrap_async=in_background)
         else:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.continuity.exercises import open_actions, recorded
 from ansible_collections.evenkeel.ops.plugins.module_utils.continuity.judge import (
     judge_actions,
@@ -16,10 +14,10 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.continuity.judge impo
     read_functions,
     read_intervals,
 )
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 _FUNCTION = {
     "name": {"type": "str", "required": True}, "description": {"type": "str"}, "criticality": {"type": "str", "required": True},
@@ -29,41 +27,27 @@ _FUNCTION = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/continuity_review.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        intervals={"type": "dict", "required": True},
+        warn_before={"type": "str", "default": "14d"},
+        functions={"type": "list", "elements": "dict", "default": [], "options": _FUNCTION},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Read the ledger, judge; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "intervals": {"type": "dict", "required": True},
-            "warn_before": {"type": "str", "default": "14d"},
-            "functions": {"type": "list", "elements": "dict", "default": [], "options": _FUNCTION},
-        })
-        try:
-            return self._review(options, ledger_of(self._templar, task_vars))
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-
-    def _review(self, options, place):
-        intervals, functions = read_intervals(options["intervals"]), read_functions(options["functions"])
-        warn_before, now, ledger = parse_duration(options["warn_before"], option="warn_before"), SystemClock().now(), Ledger(place.url)
-
-        def history(area, procedure):
-            return ledger.history(system=place.system, environment=place.environment, area=area, procedure=procedure)
-
-        exercises, unreadable = recorded(history("continuity", "exercise"), now)
+        intervals, functions = read_intervals(request["intervals"]), read_functions(request["functions"])
+        warn_before, now = parse_duration(request["warn_before"], option="warn_before"), request.clock.now()
+        exercises, unreadable = recorded(request.history("continuity", "exercise"), now)
         actions = open_actions(exercises)
-        drills = measured([*history("recovery", "drill"), *history("recovery", "disaster_drill")])
+        drills = measured([*request.history("recovery", "drill"), *request.history("recovery", "disaster_drill")])
         findings = [*judge_exercises(exercises, intervals, warn_before=warn_before, now=now),
                     *judge_actions(actions, warn_before=warn_before, now=now), *judge_functions(functions, drills),
                     *judge_unreadable(unreadable)]
-        return {
-            "changed": False, "findings": [finding.as_dict() for finding in findings], "summary": sentence(findings),
+        return Outcome(findings=findings, values={
             "exercises": [one.as_value() for one in exercises],
             "actions": [{"id": one.id, "what": one.what, "owner": one.owner, "due": one.due.isoformat()} for one in actions],
-            "functions": options["functions"],
-        }
+            "functions": request["functions"],
+        })

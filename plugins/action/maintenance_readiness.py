@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption, OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.judge import (
     Approvals,
@@ -17,39 +15,29 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.judge imp
     judge_unreadable,
 )
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.records import read_approval, recorded
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/maintenance_readiness.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        change={"type": "str", "required": True},
+        approvals={"type": "list", "elements": "str", "default": []},
+        approvers={"type": "int", "default": 1},
+        max_age={"type": "str", "default": "30d"},
+        rollback={"type": "str", "default": ""},
+        rollback_required={"type": "bool", "default": True},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Read the ledger, judge; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "change": {"type": "str", "required": True},
-            "approvals": {"type": "list", "elements": "str", "default": []},
-            "approvers": {"type": "int", "default": 1},
-            "max_age": {"type": "str", "default": "30d"},
-            "rollback": {"type": "str", "default": ""},
-            "rollback_required": {"type": "bool", "default": True},
-        })
-        try:
-            return self._judge(options, ledger_of(self._templar, task_vars))
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-
-    def _judge(self, options, place):
-        change, now = options["change"].strip(), SystemClock().now()
+        change, now = request["change"].strip(), request.clock.now()
         if not change:
             raise InvalidOption("change: there is none",
                                 hint="Say in maintenance_change which change this is: approvals and records go by it")
-        policy = Approvals(tuple(options["approvals"]), parse_duration(options["max_age"], option="max_age"), options["approvers"])
-        values = Ledger(place.url).history(system=place.system, environment=place.environment, area="maintenance", procedure="approve")
-        approvals, unreadable = recorded(values, "approval", read_approval, now)
+        policy = Approvals(tuple(request["approvals"]), parse_duration(request["max_age"], option="max_age"), request["approvers"])
+        approvals, unreadable = recorded(request.history("maintenance", "approve"), "approval", read_approval, now)
         findings = [*judge_approvals(change, approvals, policy, now),
-                    *judge_rollback(change, options["rollback"], required=options["rollback_required"]), *judge_unreadable(unreadable)]
-        return {"changed": False, "findings": [finding.as_dict() for finding in findings], "summary": sentence(findings),
-                "approvals": [one.as_value() for one in approvals if one.change == change]}
+                    *judge_rollback(change, request["rollback"], required=request["rollback_required"]), *judge_unreadable(unreadable)]
+        return Outcome(findings=findings, values={"approvals": [one.as_value() for one in approvals if one.change == change]})

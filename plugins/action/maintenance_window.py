@@ -4,56 +4,46 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.recurrence import Calendars
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, parse_instant
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound, OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import parse_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.judge import judge_notice, judge_unreadable, judge_window
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.records import read_notice, recorded
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.schedule import read_schedules
 from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.windows import as_values, look
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/maintenance_window.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        windows={"type": "list", "elements": "dict", "required": True},
+        freezes={"type": "list", "elements": "dict", "default": []},
+        only={"type": "str"},
+        required={"type": "bool", "default": False},
+        duration={"type": "str", "default": "0s"},
+        reserve={"type": "str", "default": "0s"},
+        at={"type": "str"},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Look at policy, clock and ledger, judge; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "windows": {"type": "list", "elements": "dict", "required": True},
-            "freezes": {"type": "list", "elements": "dict", "default": []},
-            "only": {"type": "str"},
-            "required": {"type": "bool", "default": False},
-            "duration": {"type": "str", "default": "0s"},
-            "reserve": {"type": "str", "default": "0s"},
-            "at": {"type": "str"},
-        })
-        try:
-            return self._judge(options, ledger_of(self._templar, task_vars))
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-
-    def _judge(self, options, place):
-        windows = read_schedules(options["windows"], option="windows")
-        freezes = read_schedules(options["freezes"], option="freezes", bounded=True)
-        if options["only"]:
-            windows = [one for one in windows if one.name == options["only"]]
+        windows = read_schedules(request["windows"], option="windows")
+        freezes = read_schedules(request["freezes"], option="freezes", bounded=True)
+        if request["only"]:
+            windows = [one for one in windows if one.name == request["only"]]
             if not windows:
-                raise NotFound(f"There is no window named {options['only']!r}", hint="See the names in maintenance_windows")
-        now = parse_instant(options["at"]) if options["at"] else SystemClock().now()
+                raise NotFound(f"There is no window named {request['only']!r}", hint="See the names in maintenance_windows")
+        now = parse_instant(request["at"]) if request["at"] else request.clock.now()
         outlook = look(windows, freezes, Calendars(), now)
-        values = Ledger(place.url).history(system=place.system, environment=place.environment, area="maintenance", procedure="announce")
-        notices, unreadable = recorded(values, "notice", read_notice, now)
+        notices, unreadable = recorded(request.history("maintenance", "announce"), "notice", read_notice, now)
         notice, told = judge_notice(outlook.open or outlook.next, notices, now)
         coming, _findings = judge_notice(outlook.next, notices, now)
-        findings = [*judge_window(outlook, required=options["required"], duration=parse_duration(options["duration"], option="duration")),
+        findings = [*judge_window(outlook, required=request["required"], duration=parse_duration(request["duration"], option="duration")),
                     *told, *judge_unreadable(unreadable)]
-        return {"changed": False, "findings": [finding.as_dict() for finding in findings], "summary": sentence(findings),
-                **as_values(outlook, reserve=parse_duration(options["reserve"], option="reserve")), "notice": notice, "next_notice": coming}
+        values = as_values(outlook, reserve=parse_duration(request["reserve"], option="reserve"))
+        return Outcome(findings=findings, values={**values, "notice": notice, "next_notice": coming})

@@ -6,35 +6,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.service_levels import health_runs
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.service_levels.outages import judge, reliability
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/outage_review.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        period={"type": "str", "default": "91d"}, gap={"type": "str", "required": True},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Read the ledger, judge; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "period": {"type": "str", "default": "91d"}, "gap": {"type": "str", "required": True},
-        })
-        try:
-            now = SystemClock().now()
-            since = now - timedelta(seconds=parse_duration(options["period"], option="period"))
-            runs = health_runs(ledger_of(self._templar, task_vars), since)
-            found = reliability(runs, since, now, parse_duration(options["gap"], option="gap"))
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-        findings = judge(found, since, now)
-        return {"changed": False, "reliability": [one.as_value() for one in found], "summary": sentence(findings),
-                "findings": [finding.as_dict() for finding in findings]}
+        now = request.clock.now()
+        since = now - timedelta(seconds=parse_duration(request["period"], option="period"))
+        found = reliability(health_runs(request.place, since), since, now, parse_duration(request["gap"], option="gap"))
+        return Outcome(findings=judge(found, since, now), values={"reliability": [one.as_value() for one in found]})

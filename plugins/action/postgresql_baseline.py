@@ -4,40 +4,28 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant, parse_instant
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.baseline import BaselinePolicy, Period, review_baseline
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/postgresql_baseline.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        policy={"type": "dict", "required": True},
+        at={"type": "str"},
+        procedure={"type": "str", "default": "inspect"},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Read the ledger, compare; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "policy": {"type": "dict", "required": True},
-            "at": {"type": "str"},
-            "procedure": {"type": "str", "default": "inspect"},
-        })
-        try:
-            return self._review(options, ledger_of(self._templar, task_vars), task_vars["inventory_hostname"])
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-
-    def _review(self, options, place, host):
-        policy = BaselinePolicy.from_options(options["policy"])
-        now = parse_instant(options["at"]) if options["at"] else SystemClock().now()
+        policy = BaselinePolicy.from_options(request["policy"])
+        now = parse_instant(request["at"]) if request["at"] else request.clock.now()
         after = Period.last_before(now, policy.length)
         before = Period.last_before(after.start, policy.length)
-        runs = Ledger(place.url).runs(system=place.system, environment=place.environment, area="databases",
-                                      procedure=options["procedure"], since=format_instant(before.start))
-        baselines, findings = review_baseline([(parse_instant(at), values) for at, of, values in runs if of == host], now, policy)
-        return {"changed": False, "findings": [finding.as_dict() for finding in findings], "summary": sentence(findings),
-                "baselines": baselines}
+        runs = request.runs("databases", request["procedure"], since=format_instant(before.start))
+        baselines, findings = review_baseline([(parse_instant(at), values) for at, of, values in runs if of == request.host], now, policy)
+        return Outcome(findings=findings, values={"baselines": baselines})

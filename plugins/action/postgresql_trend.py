@@ -6,49 +6,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant, parse_instant
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import sentence
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_size
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.growth import GrowthPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.regressions import RegressionPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.trend import compare_runs
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.evidence import read_results
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/postgresql_trend.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        results={"type": "raw", "required": True},
+        growth={"type": "dict", "default": {}},
+        regressions={"type": "dict", "default": {}},
+        capacities={"type": "dict", "default": {}},
+        procedure={"type": "str", "default": "inspect"},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Read the ledger, compare; nothing is written, in check mode neither."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "results": {"type": "raw", "required": True},
-            "growth": {"type": "dict", "default": {}},
-            "regressions": {"type": "dict", "default": {}},
-            "capacities": {"type": "dict", "default": {}},
-            "procedure": {"type": "str", "default": "inspect"},
-        })
-        try:
-            return self._compare(options, ledger_of(self._templar, task_vars), task_vars["inventory_hostname"])
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
-
-    def _compare(self, options, place, host):
-        growth = GrowthPolicy.from_options(options["growth"]) if options["growth"] else None
-        regressions = RegressionPolicy.from_options(options["regressions"]) if options["regressions"] else None
-        capacities = {name: parse_size(size, option=f"capacities.{name}") for name, size in options["capacities"].items()}
-        now = SystemClock().now()
+        growth = GrowthPolicy.from_options(request["growth"]) if request["growth"] else None
+        regressions = RegressionPolicy.from_options(request["regressions"]) if request["regressions"] else None
+        capacities = {name: parse_size(size, option=f"capacities.{name}") for name, size in request["capacities"].items()}
+        now = request.clock.now()
         since = now - timedelta(seconds=max((policy.window for policy in (growth, regressions) if policy), default=0))
-        runs = Ledger(place.url).runs(system=place.system, environment=place.environment, area="databases",
-                                      procedure=options["procedure"], since=format_instant(since))
-        evidence = read_results(options["results"], area="databases", procedure=options["procedure"], subject=host)
-        trend = compare_runs(now, evidence.values, [(parse_instant(at), values) for at, of, values in runs if of == host],
+        runs = request.runs("databases", request["procedure"], since=format_instant(since))
+        evidence = read_results(request["results"], area="databases", procedure=request["procedure"], subject=request.host)
+        trend = compare_runs(now, evidence.values, [(parse_instant(at), values) for at, of, values in runs if of == request.host],
                              growth=growth, regressions=regressions, capacities=capacities)
-        return {"changed": False, "findings": [finding.as_dict() for finding in trend.findings], "summary": sentence(trend.findings),
-                "growth": list(trend.growth), "regressions": list(trend.regressions)}
+        return Outcome(findings=trend.findings, values={"growth": list(trend.growth), "regressions": list(trend.regressions)})

@@ -6,53 +6,45 @@ from __future__ import annotations
 
 import json
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.evidence import read_results
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/record.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        area={"type": "str", "required": True},
+        procedure={"type": "str", "required": True},
+        results={"type": "raw", "required": True},
+        keep_earlier={"type": "bool", "default": False},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Record, unless this is check mode; the answer carries the findings either way."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "area": {"type": "str", "required": True},
-            "procedure": {"type": "str", "required": True},
-            "results": {"type": "raw", "required": True},
-            "keep_earlier": {"type": "bool", "default": False},
-        })
-        host = task_vars["inventory_hostname"]
-        area, procedure = options["area"], options["procedure"]
-        evidence = read_results(options["results"], area=area, procedure=procedure, subject=host)
-        answer = {
-            "changed": False, "run": run_id(), "counts": evidence.counts, "status": evidence.status,
-            "summary": f"{area}.{procedure}: {evidence.summary}",
-        }
-        if self._task.check_mode:
+        area, procedure, host = request["area"], request["procedure"], request.host
+        evidence = read_results(request["results"], area=area, procedure=procedure, subject=host)
+        values = {"run": run_id(), "counts": evidence.counts, "status": evidence.status}
+        answer = Outcome(summary=f"{area}.{procedure}: {evidence.summary}", values=values)
+        if request.check_mode:
             return answer
-
-        place = ledger_of(self._templar, task_vars)
         record = {
-            "run": answer["run"], "at": format_instant(SystemClock().now()), "host": host, "area": area,
-            "procedure": procedure, "system": place.system, "status": evidence.status,
-            "environment": place.environment, "changed": evidence.changed,
+            "run": values["run"], "at": format_instant(request.clock.now()), "host": host, "area": area,
+            "procedure": procedure, "system": request.place.system, "status": evidence.status,
+            "environment": request.place.environment, "changed": evidence.changed,
             "body": json.loads(json.dumps(evidence.values, default=str)),
         }
         try:
-            ledger = Ledger(place.url)
-            if options["keep_earlier"] and any(
+            if request["keep_earlier"] and any(
                     (earlier["host"], earlier["area"], earlier["procedure"]) == (host, area, procedure)
-                    for earlier in ledger.records(answer["run"])):
+                    for earlier in request.ledger.records(values["run"])):
                 return answer
-            answer["digest"] = ledger.append(record, [finding.as_dict() for finding in evidence.findings])
-        except OpsError as error:
-            return {**answer, "failed": True, "msg": str(error), **error.as_dict()}
+            values["digest"] = request.ledger.append(record, [finding.as_dict() for finding in evidence.findings])
+        except OpsError as error:  # what could not be recorded is told all the same
+            values |= error.as_result()
         return answer

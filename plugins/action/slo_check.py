@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         try:
             objectives, findings = self._judge({**options, "objectives": own}, ledger_of(self._templar, task_vars))
         except OpsError as error:
-            return {**result, "failed": True, "msg": str(error), "findings": result.get("findings", []), **error.as_dict()}
+            return {**result, **error.as_result(result.get("findings", []))}
         everything = [*result.get("findings", []), *(finding.as_dict() for finding in findings)]
         return {**result, "changed": False, "objectives": [*result.get("objectives", []), *objectives], "findings": everything,
                 "summary": sentence([Finding.from_dict(one) for one in everything])}

@@ -20,10 +20,9 @@ options:
     type: raw
     required: true
   fail_on:
-    description: Statuses that close the gate.
+    description: Statuses that close the gate, out of V(warn), V(fail) and V(unknown).
     type: list
     elements: str
-    choices: [warn, fail, unknown]
     default: [fail, unknown]
 extends_documentation_fragment:
   - evenkeel.ops.attributes

@@ -89,6 +89,17 @@ def test_modules_are_wiring_and_import_no_library_themselves(path):
     assert {room(name) for name in imports(path)} <= {"stdlib", "core", "adapters", "assembly", *rooms()}
 
 
+@pytest.mark.parametrize("path", files(PLUGINS / "plugin_utils"), ids=lambda path: path.name)
+def test_what_actions_share_knows_no_area(path):
+    assert {room(name) for name in imports(path)} <= {"stdlib", "ansible", "core", "adapters"}
+
+
+@pytest.mark.parametrize("path", files(PLUGINS / "action"), ids=lambda path: path.name)
+def test_actions_are_wiring_and_import_no_library_but_ansible(path):
+    allowed = {"stdlib", "ansible", "plugin_utils", "core", "adapters", "assembly", *rooms()}
+    assert {room(name) for name in imports(path)} <= allowed
+
+
 @pytest.mark.parametrize("path", files(PLUGINS), ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_only_the_edge_speaks_to_ansible_module(path):
     if path.name != "edge.py":

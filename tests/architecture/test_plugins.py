@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import OptionGroup
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 from tests.conftest import ROOT
 
@@ -66,6 +68,14 @@ def test_documentation_and_options_agree(name):
     assert {option: told(value) for option, value in documented(name).items()} == spec
 
 
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_documentation_and_options_of_an_action_agree(name):
+    action = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
+    if issubclass(action, ControllerAction):
+        assert {option: told(value) for option, value in documented(name).items()} == {
+            option: told(value) for option, value in action.OPTIONS.options.items()}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_use_full_names_and_documented_options(name):
     tasks = yaml.safe_load(plugin(name).EXAMPLES)
@@ -90,10 +100,8 @@ def test_a_module_has_its_tests(name):
 @pytest.mark.parametrize("path", sorted((PLUGINS / "module_utils" / "adapters").glob("*.py")), ids=lambda path: path.stem)
 def test_option_groups_and_their_fragments_are_twins(path: Path):
     adapter = importlib.import_module(f"{PACKAGE}.module_utils.adapters.{path.stem}")
-    group = getattr(adapter, "OPTIONS", None)
-    if group is None:
-        return
-    assert group.fragment in FRAGMENTS
-    twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{group.fragment}")
-    fragment = yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION)["options"]
-    assert {name: told(option) for name, option in fragment.items()} == {name: told(option) for name, option in group.options.items()}
+    for group in [value for name, value in vars(adapter).items() if name.isupper() and isinstance(value, OptionGroup) and value.fragment]:
+        assert group.fragment in FRAGMENTS
+        twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{group.fragment}")
+        fragment = yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION)["options"]
+        assert {name: told(option) for name, option in fragment.items()} == {name: told(option) for name, option in group.options.items()}

@@ -69,7 +69,7 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
             _ignore_signals()  # the answer is under way
             progress.finish()
     except OpsError as error:
-        module.fail_json(msg=str(error), findings=[], **error.as_dict())
+        module.fail_json(**error.as_result())
     for warning in outcome.warnings:
         module.warn(warning)
     module.exit_json(**outcome.as_result(with_diff=module._diff), invocation={"module_args": _given(module.params)})

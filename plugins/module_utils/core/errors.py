@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -33,8 +34,12 @@ class OpsError(Exception):
         self.evidence = evidence or {}
 
     def as_dict(self) -> dict[str, Any]:
-        """What `fail_json` carries beside ``msg``."""
+        """What an answer carries beside ``msg``."""
         return {"error": type(self).__name__, "hint": self.hint, "evidence": self.evidence}
+
+    def as_result(self, findings: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """What a failed task answers; ``findings`` are those that it had by then."""
+        return {"failed": True, "msg": str(self), "findings": list(findings), **self.as_dict()}
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message

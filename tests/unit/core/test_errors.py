@@ -22,7 +22,9 @@ def test_the_drawing_of_the_tree_names_every_error():
 def test_an_error_says_what_and_what_to_do_and_is_plain_json(error):
     raised = error("No answer from db1", hint="See its log", evidence={"port": 5432})
     assert str(raised) == "No answer from db1. See its log" and raised.message == "No answer from db1"
-    assert json.loads(json.dumps(raised.as_dict())) == {"error": error.__name__, "hint": "See its log", "evidence": {"port": 5432}}
+    assert json.loads(json.dumps(raised.as_result([{"check": "host.cpu"}]))) == {
+        "failed": True, "msg": "No answer from db1. See its log", "findings": [{"check": "host.cpu"}],
+        "error": error.__name__, "hint": "See its log", "evidence": {"port": 5432}}
 
 
 def test_without_a_hint_the_message_stands_alone():
