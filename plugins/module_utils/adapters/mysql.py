@@ -83,14 +83,17 @@ def _ask(opened: socket.socket, host: str, port: int, user: str | None, password
                         ssl_disabled=tls is None, read_timeout=timeout, write_timeout=timeout, connect_timeout=max(1, timeout),
                         defer_connect=True, local_infile=False, cursorclass=pymysql.cursors.SSCursor, program_name="evenkeel.ops")
     connection.connect(opened)
+    cursor = connection.cursor()
     try:
-        with contextlib.closing(connection.cursor()) as cursor:
-            cursor.execute("START TRANSACTION READ ONLY")
-            cursor.execute(query)
-            row = cursor.fetchone() if cursor.description else None
-            # The rest is not read: a result may have no end.
-            return None if not row or row[0] is None else row[0].decode("utf-8", "replace") if isinstance(row[0], bytes) else str(row[0])
+        cursor.execute("START TRANSACTION READ ONLY")
+        cursor.execute(query)
+        row = cursor.fetchone() if cursor.description else None
+        return None if not row or row[0] is None else row[0].decode("utf-8", "replace") if isinstance(row[0], bytes) else str(row[0])
     finally:
+        # To close them properly would read the rest of the result, which may have no end.
+        if connection._result is not None:
+            connection._result.unbuffered_active = False
+        cursor.connection = None
         connection._force_close()
 
 

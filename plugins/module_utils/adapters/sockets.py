@@ -73,7 +73,7 @@ class Dialer:
             reason = guard(address[0])
             if reason:
                 raise Refused(f"{host} is {reason} ({address[0]})" if host != address[0] else f"{host} is {reason}",
-                              hint="A redirect leads there: see who answers, and do not follow")
+                              hint="A redirect or a zone leads there: see whose word it is; write the numeric address if it is meant")
         stage(f"a connection to {host}:{port}")
         if len(addresses) == 1:
             with network_errors(f"{host}:{port}"):

@@ -45,7 +45,7 @@ async def converse(dialer: Dialer, host: str, port: int, target: str, *, tls: ss
             protocol.send_request(request)
             stage(f"the WebSocket of {where} to open")
             await _opened(protocol, reader, writer, where)
-            if message is not None:
+            if message is not None and protocol.state.name == "OPEN":  # it may have closed with its first words
                 protocol.send_text(message.encode())
                 _send(protocol, writer)
             last = await _messages(protocol, reader, writer, where, enough, stage) if enough else None

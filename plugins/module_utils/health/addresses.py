@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a redirect must never lead: link-local addresses and the metadata services of clouds, however they are written.
+"""Where no name and no redirect must lead: link-local addresses and the metadata services of clouds, however they are written.
 
-A probe runs on a host that such a service trusts, and a redirect is the word of somebody else. Judged is the resolved
+A probe runs on a host that such a service trusts, and names and redirects are the word of somebody else. Whoever means such an
+address writes it as a number; in DNS link-local addresses have no place (RFC 4472, 2.1). Judged is the resolved
 address that is about to be connected to, never its spelling, so decimal, octal and DNS forms need no treatment here.
 """
 
@@ -20,12 +21,15 @@ _FORBIDDEN = tuple((ipaddress.ip_network(network), what) for network, what in (
     ("168.63.129.16/32", "an Azure metadata address"),
     ("192.0.0.192/32", "an Oracle Cloud metadata address"),
 ))
-# IPv6 forms that carry an IPv4 address in their last 32 bits: mapped, compatible (RFC 4291), NAT64 (RFC 6052, RFC 8215).
-_CARRIERS = tuple(ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+# IPv6 forms that carry an IPv4 address in their last 32 bits: mapped, compatible (RFC 4291), translated (RFC 7915), NAT64 (RFC 6052,
+# RFC 8215).
+_CARRIERS = tuple(ipaddress.ip_network(network) for network in (
+    "::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the first half of such an interface identifier (RFC 5214, 6.1)
 
 
 def forbidden_address(address: str) -> str | None:
-    """What a resolved numeric address is (``a link-local address``) where a redirect must not reach it, else None.
+    """What a resolved numeric address is (``a link-local address``) where no name and no redirect may lead, else None.
 
     An address that cannot be read is forbidden too.
     """
@@ -40,9 +44,21 @@ def forbidden_address(address: str) -> str | None:
     return None
 
 
+def is_numeric(host: str) -> bool:
+    """Whether a host is an address as such, and no name that somebody has to look up."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
     """The IPv4 addresses inside an IPv6 one, also of 6to4 (RFC 3056) and Teredo (RFC 4380)."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
-    inside = [ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) for network in _CARRIERS if address in network]
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    inside = [last for network in _CARRIERS if address in network]
+    if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+        inside.append(last)
     return inside + [one for one in (address.sixtofour, *(address.teredo or ())) if one]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..core.clock import Clock
 from ..core.errors import InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
-from .addresses import forbidden_address
+from .addresses import forbidden_address, is_numeric
 from .expectations import Complaint, Content, Statuses, shown
 from .metrics import complaints_of_metrics
 from .ports import HttpAnswer, Network, Stage
@@ -55,7 +55,7 @@ async def _answer(target: Target, request: WebRequest, network: Network, stage: 
         answer = await network.exchange(
             request.url.host, request.url.port, request.encoded(), tls=request.url.secure,
             validate_certs=target.validate_certs, ca_cert=target.ca_cert, bodyless=request.method == "HEAD",
-            max_body=target.max_body, guard=forbidden_address if hop else None, stage=stage)
+            max_body=target.max_body, guard=None if not hop and is_numeric(request.url.host) else forbidden_address, stage=stage)
         location = _location(answer)
         if not target.follow_redirects or answer.status not in REDIRECTS or location is None:
             return answer

@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers may answer anything: no probe breaks, and none outlives its timeout. Every byte goes through a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.sockets import Dialer
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import probe
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
+
+from tests.integration.reliability.answers import CONVERSATIONS, TURN, WEBSOCKET_KEY, hostile
+from tests.integration.reliability.figures import scaled
+
+SEED = 20261121
+AT_ONCE = 16
+# One of so many servers keeps its connection open when it has said everything.
+LINGERS = 25
+TIMEOUT = 0.3
+# What a loaded machine may add to a timeout before it counts as a hang.
+GRACE = 10.0
+HOW_MANY = {"http": 20000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000, "rabbitmq": 9000,
+            "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000}
+TARGETS = {
+    "http": {"url": "http://127.0.0.1:9/", "json": {"status": "UP", "checks[0].lag": {"lt": 10}}, "contains": "UP", "follow_redirects": 2,
+             "header": {"X": {"exists": False}}, "max_body": "20KiB"},
+    "prometheus": {"url": "http://127.0.0.1:9/", "metrics": {'up{job="x"}': 1, "lag": {"lt": 5000}}},
+    "grpc": {"port": 9}, "websocket": {"url": "ws://127.0.0.1:9/", "message": "x", "json": {"a": 1}, "max_body": "20KiB"},
+    "ldap": {"user": "cn=a", "password": "b-secret"}, "ssh": {"unwanted": ["3des-cbc"]}, "mysql": {"user": "u", "password": "p-secret"},
+    "rabbitmq": {"queue": "orders", "messages": {"le": 10}}, "smtp": {"user": "u", "password": "p-secret", "expected": ["SIZE"]},
+    "redis": {"password": "p-secret"}, "tcp": {"port": 9, "matches": "^220 .*ESMTP"},
+    "dns": {"host": "shop.test", "expected": ["192.0.2.10"]}, "postgresql": {"ssl_mode": "disable", "user": "u", "password": "p-secret"},
+}
+
+
+class Scripted(Dialer):
+    """Every connection is to a server that says the next of the answers and, mostly, hangs up."""
+
+    def __init__(self, answers: Iterator[bytes]) -> None:
+        super().__init__()
+        self._answers, self._number = answers, itertools.count(1)
+        self.ends: list[socket.socket] = []
+        self._talks: list[asyncio.Future[None]] = []
+
+    async def open(self, family, address):
+        del family, address
+        client, server = socket.socketpair()
+        client.setblocking(False)
+        server.setblocking(False)
+        self.ends.append(server)
+        if len(self.ends) > 200:
+            self.ends.pop(0).close()
+        first, *turns = next(self._answers).split(TURN)
+        lingers = not next(self._number) % LINGERS
+        with contextlib.suppress(OSError):
+            server.send(first)
+        if turns:
+            self._talks.append(asyncio.ensure_future(_take_turns(server, turns, lingers)))
+            del self._talks[:-200]
+        elif not lingers:
+            server.shutdown(socket.SHUT_WR)
+        return client
+
+
+async def _take_turns(server: socket.socket, turns: list[bytes], lingers: bool) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError, ValueError):  # the client has left, or the end was closed
+        for turn in turns:
+            if not await loop.sock_recv(server, 65536):
+                return
+            await loop.sock_sendall(server, turn)
+        if not lingers:
+            server.shutdown(socket.SHUT_WR)
+
+
+@contextlib.contextmanager
+def tcp_server(answers: Iterator[bytes]) -> Iterator[int]:
+    """For clients that open their connections themselves."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        def serve() -> None:
+            for number in itertools.count(1):
+                try:
+                    client, _address = listening.accept()
+                except OSError:
+                    return
+                with contextlib.suppress(OSError):
+                    client.settimeout(2)
+                    for turn in next(answers).split(TURN):
+                        client.recv(65536)
+                        client.sendall(turn)
+                if number % LINGERS:
+                    client.close()
+                else:
+                    kept.append(client)
+
+        kept: list[socket.socket] = []
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+            for client in kept:
+                client.close()
+
+
+@contextlib.contextmanager
+def dns_server(number: int) -> Iterator[int]:
+    """Answers with the query's own id, so that what follows is read."""
+    lines = answers_of("dns", number)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.settimeout(0.1)
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                with contextlib.suppress(OSError):
+                    query, client = listening.recvfrom(4096)
+                    listening.sendto(query[:2] + next(lines)[2:8000], client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            over.set()
+            thread.join(5)
+
+
+def answers_of(kind: str, number: int) -> Iterator[bytes]:
+    """So many with faults, and from then on the first conversation of the protocol as it should be."""
+    return itertools.chain(itertools.islice(hostile(kind, SEED), number), itertools.repeat(CONVERSATIONS[kind][0]))
+
+
+async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counter, list[str]]:
+    """Counts what became of them; what broke, in its own words, is listed too."""
+    seen: Counter = Counter()
+    broken: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: broken.append(f"in a callback: {context.get('exception') or context['message']!r}"))
+    work = iter(range(number))
+
+    async def take() -> None:
+        for _one in work:
+            began = time.monotonic()
+            sample = await probe(target, network, clock=SystemClock())
+            seen["hangs"] += time.monotonic() - began > TIMEOUT + GRACE
+            seen["good" if sample.good else "told" if not sample.blind else "blind"] += 1
+            if sample.blind:
+                broken.append(sample.complaints[0].message)
+            seen["without a hint"] += not sample.good and not sample.complaints[0].hint
+
+    await asyncio.gather(*(take() for _worker in range(AT_ONCE)))
+    return seen, broken
+
+
+@pytest.mark.parametrize("kind", HOW_MANY)
+def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch):
+    number = scaled(HOW_MANY[kind], HOW_MANY[kind] // 100)
+    options = {"name": "t", "timeout": f"{TIMEOUT}s", **({} if "url" in TARGETS[kind] else {"host": "127.0.0.1"}),
+               **({"kind": kind} if kind not in ("http", "websocket") else {}), **TARGETS[kind]}
+    with contextlib.ExitStack() as stack:
+        dialer = Scripted(answers_of(kind, number))
+        if kind == "dns":
+            options["resolver"] = f"127.0.0.1:{stack.enter_context(dns_server(number))}"
+        elif kind == "postgresql":
+            options["port"] = stack.enter_context(tcp_server(answers_of(kind, number)))
+        elif kind == "websocket":
+            monkeypatch.setattr("websockets.client.generate_key", lambda: WEBSOCKET_KEY)
+        [target] = read_targets([options])
+        network = AsyncNetwork(dialer)
+        network.prepare({kind})
+        seen, broken = asyncio.run(probe_many(target, network, number))
+        seen_whole = asyncio.run(probe(target, network, clock=SystemClock()))
+        for end in dialer.ends:
+            end.close()
+    # The first conversation, as it is, gets through: else the faults would be looked for at the door only.
+    assert seen_whole.good, seen_whole
+    where = "TCP" if kind == "postgresql" else "UDP" if kind == "dns" else "a socket pair"
+    figure("a probe survives any answer",
+           f"{kind}: answers with faults drawn from a fixed seed, over {where}; one of {LINGERS} servers hangs",
+           f"{number} answers, {seen['good']} of them still good: crashes {len(broken)}, hangs past the timeout {seen['hangs']}, "
+           f"told without a hint {seen['without a hint']}")
+    assert not broken, (len(broken), sorted(set(broken))[:5])
+    assert not seen["hangs"] and not seen["without a hint"] and seen["good"] + seen["told"] == number
