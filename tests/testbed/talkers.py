@@ -36,7 +36,7 @@ def serve_mail(starttls: ssl.SSLContext | None = None, *, tls: ssl.SSLContext | 
     from aiosmtpd.smtp import AuthResult
 
     def authenticate(_server, _session, _envelope, _mechanism, data):
-        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
+        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()), handled=False)
 
     handler, port = _NoMail(), free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port, server_hostname="mail.shop.test", ident="ESMTP testbed",

@@ -269,6 +269,6 @@ def _in_our_words(error: OSError, where: str) -> OpsError:
     if isinstance(error, TimeoutError):
         return TimedOut(f"{where} does not answer: {error.strerror or 'timed out'}",
                         hint="See whether the host is up, then routes and firewall")
-    reason, hint = _REASONS.get(error.errno or 0, (f"cannot be reached: {error.strerror or error or 'the connection was lost'}",
+    reason, hint = _REASONS.get(error.errno or 0, (f"cannot be reached: {error.strerror or str(error) or 'the connection was lost'}",
                                                    "See that the service runs and is reachable from here"))
     return Unreachable(f"{where} {reason}", hint=hint)

@@ -26,19 +26,6 @@ from tests.testbed.silence import serve_words
 SECRET = "Bearer s3cret-t0ken"
 
 
-@pytest.fixture
-def probe(run_module):
-    """Probe targets by name; gives the whole answer, and the findings by subject beside it."""
-
-    def run(targets, **options):
-        answer = run_module("health_probe", {"targets": [{"name": name, **target} for name, target in targets.items()], **options})
-        assert not answer.get("failed"), answer
-        assert answer["changed"] is False
-        return answer, {found["subject"]: found for found in answer["findings"] if found["check"] == "health.probe"}
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def web():
     with serve_http({"/login": lambda request: Response(status=200 if request.headers.get("authorization") else 401),
