@@ -25,6 +25,13 @@ def test_a_url_says_kind_host_port_and_tls():
     ({"kind": "tcp", "host": "mail", "port": 25}, "mail:25"), ({"kind": "redis", "host": "::1"}, "[::1]:6379"),
     ({"kind": "postgresql", "host": "db", "database": "shop"}, "shop on db:5432"), ({"kind": "http", "host": "h"}, "http://h/"),
     ({"kind": "dns", "host": "shop.test", "resolver": "[::1]:5353", "record": "mx"}, "shop.test MX at [::1]:5353"),
+    ({"kind": "ldap", "host": "h"}, "h:389"), ({"kind": "ldap", "host": "h", "tls": True}, "h:636"),
+    ({"kind": "smtp", "host": "h"}, "h:25"),
+    ({"kind": "rabbitmq", "host": "h", "tls": True}, "h:5671"), ({"kind": "mysql", "host": "h"}, "h:3306"),
+    ({"kind": "mysql", "host": "h", "database": "shop"}, "shop on h:3306"), ({"url": "wss://h/live?token=x"}, "wss://h/live"),
+    ({"kind": "grpc", "host": "h", "port": 50051}, "h:50051"), ({"kind": "ssh", "host": "h"}, "h:22"),
+    ({"kind": "kubernetes", "kubeconfig": "/k", "workload": "Deployment/shop"}, "deployment/shop in default"),
+    ({"kind": "kubernetes", "kubeconfig": "/k", "selector": "app=shop", "namespace": "a"}, "pods app=shop in a"),
 ])
 def test_each_kind_has_an_address_and_its_usual_port(options, address):
     assert one(**options).address == address
@@ -72,7 +79,22 @@ def test_user_and_password_become_basic_authentication_and_stay_out_of_repr():
     ({"kind": "dns", "host": "h", "resolver": "a b"}, "resolver"), ({"kind": "dns", "host": "h", "record": "A;B"}, "no record type"),
     ({"kind": "tcp", "host": "a\nb", "port": 1}, "no host name"), ({"url": "http://h/", "service": "a\x1b[2J"}, "is no name"),
     ({"url": "http://h/", "user": "u", "password": "pass", "headers": {"authorization": "Bearer x"}}, "contradict"),
-    ({"kind": "redis", "host": "h", "user": "u"}, "user without password"),
+    ({"kind": "redis", "host": "h", "user": "u"}, "user without password"), ({"kind": "grpc", "host": "h"}, "port is missing"),
+    ({"kind": "prometheus", "host": "h"}, "url is missing"), ({"kind": "prometheus", "url": "http://h/"}, "no metric is named"),
+    ({"kind": "prometheus", "url": "ws://h/", "metrics": {"up": 1}}, "no http or https URL"),
+    ({"kind": "websocket", "url": "http://h/"}, "no ws or wss URL"),
+    ({"kind": "prometheus", "url": "http://h/", "metrics": {"up": 1}, "max_age": "-1s"}, "not a duration"),
+    ({"kind": "smtp", "host": "h", "tls": True, "starttls": True}, "contradict"),
+    ({"kind": "smtp", "host": "h", "user": "u"}, "go together"),
+    ({"kind": "ldap", "host": "h", "user": "cn=a"}, "go together"), ({"kind": "ldap", "host": "h", "base": "a\nb"}, "line break"),
+    ({"kind": "ssh", "host": "h", "fingerprint": "MD5:aa"}, "no fingerprint"),
+    ({"kind": "ssh", "host": "h", "unwanted": [""]}, "is no name"),
+    ({"kind": "rabbitmq", "host": "h", "messages": {"lt": 1}}, "those of a queue"),
+    ({"kind": "rabbitmq", "host": "h", "queue": ""}, "no name of a"),
+    ({"kind": "rabbitmq", "host": "h", "queue": "q", "messages": {"most": 1}}, "no comparison"),
+    ({"kind": "rabbitmq", "host": "h", "vhost": ""}, "vhost"),
+    ({"kind": "dns", "host": "h", "addresses": "all"}, "addresses says nothing"),
+    ({"url": "http://h/", "starttls": True}, "starttls says nothing"),
 ])
 def test_what_makes_no_sense_is_refused_with_a_hint(options, said):
     with pytest.raises(InvalidOption) as error:
