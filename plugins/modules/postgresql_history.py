@@ -52,7 +52,7 @@ history:
   contains:
     samples: {description: "What each piece of work took: relation, action, bytes, seconds.", type: list, returned: success}
     waiting: {description: "What the newest run left: relation, action, runs, since, tried_seconds.", type: list, returned: success}
-    counts: {description: "The server's transactions: at, transactions.", type: list, returned: success}
+    counts: {description: "The server's transactions and multixacts: at, transactions, multixacts.", type: list, returned: success}
 findings:
   description: C(database.history), where the ledger cannot be read.
   returned: always

@@ -123,6 +123,7 @@ maintenance:
     database: {description: Its database., type: str, returned: success}
     at: {description: When the run began., type: str, returned: success}
     transactions: {description: The next transaction id at that time., type: int, returned: success}
+    multixacts: {description: The next multixact at that time., type: int, returned: success}
     window_seconds: {description: How long the run might take., type: float, returned: success}
     planned: {description: How many steps the plan had room for., type: int, returned: success}
     left: {description: How many were left., type: int, returned: success}

@@ -29,9 +29,9 @@ from tests.benchmarks.harness import Row, seconds
 from tests.conftest import ROOT
 from tests.testbed.postgres import installations, running_server
 
-TABLES, SICK, ROWS, REPETITIONS = 400, 20, 30000, 3
+TABLES, SICK, ROWS, REPETITIONS = 400, 20, 30000, 5
 # Where all are sick each table is smaller, and so is what counts as large enough.
-ALL_ROWS, ALL_SIZE, CLIENTS, LOAD_SECONDS, RATE = 4000, "64KiB", 4, 15, 400
+ALL_ROWS, ALL_SIZE, CLIENTS, LOAD_SECONDS, RATE = 4000, "64KiB", 4, 40, 400
 DEFAULTS = yaml.safe_load((ROOT / "roles" / "databases" / "defaults" / "main.yml").read_text(encoding="utf-8"))
 NAMES = [f"sick_{number:03}" for number in range(SICK)]
 ALL_NAMES = [("all_sick", f"t{number:03}") for number in range(TABLES)]
@@ -55,6 +55,16 @@ def _rows_on(target, installation) -> Iterator[Row]:
         yield from bench.second_run()
         yield from bench.all_sick()
         yield from bench.application()
+
+
+def in_turn(ours: Callable[[], None], theirs: Callable[[], None], prepare: Callable[[], None], repetitions: int) -> tuple[float, float]:
+    """Median seconds of both, each after ``prepare``; who begins changes with each repetition, since the disk remembers the one before."""
+    took: dict[Callable[[], None], list[float]] = {ours: [], theirs: []}
+    for number in range(repetitions):
+        for work in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+            prepare()
+            took[work].append(seconds(work))
+    return statistics.median(took[ours]), statistics.median(took[theirs])
 
 
 class _Bench:
@@ -110,27 +120,25 @@ class _Bench:
                        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), text=True, stdout=subprocess.DEVNULL)
 
     def first_run(self, work: str, module, policy: str, prepare: Callable[[], None], theirs: Callable[[], None], expected: int) -> Row:
-        ours_seconds, their_seconds = [], []
-        for _number in range(REPETITIONS):
-            prepare()
-            answers = []
-            # Making tables sick over and over makes the catalogs due too; the peer is not asked to do those.
-            request = Request(self.options(policy, exclude=["pg_catalog.*"]))
-            ours_seconds.append(seconds(lambda answers=answers, request=request: answers.append(module.run(request))))
-            relations = answers[0].values["relations"]
+        # Making tables sick over and over makes the catalogs due too; the peer is not asked to do those.
+        request = Request(self.options(policy, exclude=["pg_catalog.*"]))
+
+        def ours() -> None:
+            answer = module.run(request)
+            relations = answer.values["relations"]
             if len(relations) != expected or {entry["status"] for entry in relations} != {"done"} \
                     or any("well" in entry["relation"] for entry in relations):
-                raise AssertionError(f"{work}: {answers[0].summary}")
-            prepare()
-            their_seconds.append(seconds(theirs))
-            after = module.run(request)
-            if after.values["relations"]:
-                raise AssertionError(f"{work}: the peer left {after.summary} to do")
+                raise AssertionError(f"{work}: {answer.summary}")
+
+        mine, peer = in_turn(ours, theirs, prepare, REPETITIONS)
+        prepare()
+        theirs()
+        if (after := module.run(request)).values["relations"]:
+            raise AssertionError(f"{work}: the peer left {after.summary} to do")
         prepare()
         whole = seconds(lambda: self.process(module, policy))
-        ours, peer = statistics.median(ours_seconds), statistics.median(their_seconds)
-        return Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", ours / peer, 1.15, False,
-                   f"run() {ours:.2f}, whole module process {whole:.2f}; peer on exactly those 20 tables {peer:.2f}")
+        return Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", mine / peer, 1.15, False,
+                   f"run() {mine:.2f}, whole module process {whole:.2f}; peer on exactly those 20 tables {peer:.2f}")
 
     def second_run(self) -> Iterator[Row]:
         """Nothing is to be done any more; the peer's rebuilding makes the catalogs due again, hence the VACUUM in between."""
@@ -172,18 +180,14 @@ class _Bench:
                 ("rebuild of the indexes of 400 tables, all bloated", postgresql_reindex, "reindex", self.bloat_all,
                  lambda: self.program("reindexdb", "-j2", "--concurrently", "--schema=all_sick"))):
             change = {"exclude": exclude, **({"bloat_size": ALL_SIZE} if policy == "reindex" else {"changed_rows": 100})}
-            pairs = []
-            for _number in range(2):
-                prepare()
-                answers = []
-                request = Request(self.options(policy, **change))
-                ours = seconds(lambda answers=answers, request=request, module=module: answers.append(module.run(request)))
-                done = [entry for entry in answers[0].values["relations"] if entry["status"] == "done"]
-                if len(done) != TABLES:
-                    raise AssertionError(f"{work}: {answers[0].summary}")
-                prepare()
-                pairs.append((ours, seconds(theirs)))
-            mine, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
+            request = Request(self.options(policy, **change))
+
+            def ours(module=module, request=request, work=work) -> None:
+                answer = module.run(request)
+                if len([entry for entry in answer.values["relations"] if entry["status"] == "done"]) != TABLES:
+                    raise AssertionError(f"{work}: {answer.summary}")
+
+            mine, peer = in_turn(ours, theirs, prepare, REPETITIONS)
             yield Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", mine / peer, 1.1, False,
                       f"run() {mine:.2f}; peer {peer:.2f}")
 
@@ -204,21 +208,24 @@ class _Bench:
         """What 99 of 100 transactions of pgbench take at most while all 420 sick tables are vacuumed and their indexes rebuilt."""
         self.program("pgbench", "-i", "-q", "-s", "5")
         self.session.run("CHECKPOINT")
-        calm = self.latency(lambda: time.sleep(LOAD_SECONDS - 3))
-        for gentle, words in (({}, "without the gentle settings"),
-                              (DEFAULTS["databases_maintenance"]["gentle"], "with the gentle settings of the role's defaults")):
+        calm = self.latency(lambda: time.sleep(LOAD_SECONDS / 3))
+        for gentle, connections, words in (
+                ({}, 2, "without the gentle settings"),
+                (DEFAULTS["databases_maintenance"]["gentle"], 2, "with the gentle settings of the role's defaults"),
+                ({}, 1, "with one connection")):
             took: list[float] = []
             self.sicken_all()
             self.sicken()
-            busy = self.latency(partial(self.maintain, gentle, took))
+            busy = self.latency(partial(self.maintain, gentle, connections, took))
             yield Row(f"an application's transactions during maintenance, 99th percentile, {words}", "the same without maintenance",
                       busy / calm, None, False, f"{busy:.1f} ms against {calm:.1f} ms; the maintenance took {sum(took):.1f} s")
 
-    def maintain(self, gentle: dict, took: list[float]) -> None:
+    def maintain(self, gentle: dict, connections: int, took: list[float]) -> None:
         """Vacuum and rebuild what is sick; the seconds of each go into ``took``."""
         for module, policy in ((postgresql_vacuum, "vacuum"), (postgresql_reindex, "reindex")):
             small = {"bloat_size": ALL_SIZE} if policy == "reindex" else {}
-            request = Request({**self.options(policy, exclude=["pg_catalog.*"], **small), "gentle": gentle})
+            request = Request({**self.options(policy, exclude=["pg_catalog.*"], **small), "gentle": gentle,
+                               "connection_budget": connections})
             took.append(seconds(partial(module.run, request)))
 
     def latency(self, work: Callable[[], object]) -> float:
@@ -234,6 +241,8 @@ class _Bench:
                 began = time.time()
                 work()
                 ended = time.time()
+                if load.poll() is not None:
+                    raise AssertionError(f"the work took {ended - began:.0f} s, longer than the load of {LOAD_SECONDS} s")
             finally:
                 load.wait(3 * LOAD_SECONDS)  # it writes its log when it ends
             # client, transaction, microseconds, script, epoch, microseconds (PostgreSQL documentation, pgbench, Per-Transaction Logging)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a window left undone, and when PostgreSQL will do it by itself, unasked: a forecast, and a finding for each.
 
-An anti-wraparound vacuum is forced on a table whose oldest transaction is ``autovacuum_freeze_max_age`` back, which a table may have
-lower for itself (PostgreSQL documentation, Preventing Transaction ID Wraparound Failures).
+An anti-wraparound vacuum is forced on a table whose oldest transaction is ``autovacuum_freeze_max_age`` back, or whose oldest multixact is
+``autovacuum_multixact_freeze_max_age`` back; a table may have both lower for itself (PostgreSQL documentation, Preventing Transaction
+ID Wraparound Failures). Where members of multixacts fill up their space, the server acts earlier still, which is not foreseen here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,23 +21,36 @@ from .plan import Step, Waiting
 from .session import Session
 from .work import Skip
 
-# pg_snapshot_xmax() is the next transaction id with its epoch, and asking for it uses none up.
-_SERVER = "SELECT current_database() AS database, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transactions"
-_FORCED = """
-SELECT c.oid::bigint AS oid, age(c.relfrozenxid)::bigint AS age,
-       least(current_setting('autovacuum_freeze_max_age')::bigint,
-             substring(array_to_string(c.reloptions, ' ') FROM 'autovacuum_freeze_max_age=([0-9]+)')::bigint) AS forced_at
-  FROM pg_class c WHERE c.oid = ANY(%s::oid[]) AND c.relfrozenxid <> '0'
+# pg_snapshot_xmax() is the next transaction id with its epoch, and asking for it uses none up. Multixacts have 32 bits and no epoch; the
+# age of the first is signed.
+_SERVER = """
+SELECT current_database() AS database, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transactions,
+       (mxid_age('1')::bigint + 1 + 4294967296) % 4294967296 AS multixacts
 """
+_FORCED = """
+SELECT c.oid::bigint AS oid,
+       least(current_setting('autovacuum_freeze_max_age')::bigint,
+             substring(o.options FROM 'autovacuum_freeze_max_age=([0-9]+)')::bigint) - age(c.relfrozenxid)::bigint AS transactions,
+       least(current_setting('autovacuum_multixact_freeze_max_age')::bigint,
+             substring(o.options FROM 'autovacuum_multixact_freeze_max_age=([0-9]+)')::bigint)
+           - mxid_age(c.relminmxid)::bigint AS multixacts
+  FROM pg_class c CROSS JOIN LATERAL (SELECT array_to_string(c.reloptions, ' ') AS options) o
+ WHERE c.oid = ANY(%s::oid[]) AND c.relfrozenxid <> '0'
+"""
+# What is counted up to a forced vacuum.
+_UNITS = ("transactions", "multixacts")
 
 
 @dataclass(frozen=True)
 class Server:
-    """What history is kept under, and how far the server's transactions are. ``key``: see `history.gather`."""
+    """What history is kept under, and the server's next transaction id (64 bits) and multixact (32 bits). ``key``: see
+    `maintenance_history.gather`.
+    """
 
     identifier: str
     database: str
     transactions: int
+    multixacts: int = 0
 
     @property
     def key(self) -> str:
@@ -53,13 +67,15 @@ def observe_server(session: Session) -> Server:
         raise
     except OpsError:
         [named] = session.fetch("SELECT coalesce(host(inet_server_addr()), 'local') || ':' || current_setting('port') AS identifier")
-    return Server(named["identifier"], row["database"], row["transactions"])
+    return Server(named["identifier"], **row)
 
 
-def observe_forced(session: Session, oids: Sequence[int]) -> dict[int, int]:
-    """How many transactions are left until an anti-wraparound vacuum is forced on each table, 0 where it is already."""
+def observe_forced(session: Session, oids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How many ``transactions`` and ``multixacts`` are left until an anti-wraparound vacuum is forced on each table, 0 where it is
+    already.
+    """
     rows = session.fetch(_FORCED, (list(oids),)) if oids else []
-    return {row["oid"]: max(0, row["forced_at"] - row["age"]) for row in rows}
+    return {row["oid"]: {unit: max(0, row[unit]) for unit in _UNITS} for row in rows}
 
 
 @dataclass(frozen=True)
@@ -91,29 +107,32 @@ class Debt:
                     self.hint, self.step.work.urgent or near, "database.debt")
 
 
-def forecast_forced(left: int | None, rate: tuple[float, float] | None) -> tuple[float | None, str]:
-    """Seconds until an anti-wraparound vacuum is forced with so many transactions ``left``, and the sentence for it.
+def forecast_forced(left: Mapping[str, int], rates: Mapping[str, tuple[float, float] | None]) -> tuple[float | None, str]:
+    """Seconds until an anti-wraparound vacuum is forced, and the sentence for it: of transactions and multixacts, whichever is first.
 
-    ``rate``: as `History.rate` has it.
+    ``left``: as `observe_forced` has it, empty where nothing is to be feared; ``rates``: by the same words, as `History.rate` has it.
     """
-    if left is None:
-        return None, ""
+    told = [_forecast(unit, left[unit], rates.get(unit)) for unit in _UNITS if unit in left]
+    return min(told, key=lambda one: float("inf") if one[0] is None else one[0], default=(None, ""))
+
+
+def _forecast(unit: str, left: int, rate: tuple[float, float] | None) -> tuple[float | None, str]:
     if left == 0:
         return 0.0, "an anti-wraparound vacuum is forced on it by now"
     if rate is None:
-        return None, f"an anti-wraparound vacuum is forced on it in {left} transactions; when that is, two runs will tell"
+        return None, f"an anti-wraparound vacuum is forced on it in {left} {unit}; when that is, two runs will tell"
     per_second, seconds = rate
     if per_second <= 0:
-        return None, (f"an anti-wraparound vacuum is forced on it in {left} transactions; "
+        return None, (f"an anti-wraparound vacuum is forced on it in {left} {unit}; "
                       f"there was none in the last {format_duration(seconds)}")
-    return left / per_second, (f"at the rate of the last {format_duration(seconds)} it forces an anti-wraparound vacuum in "
+    return left / per_second, (f"at the rate of {unit} in the last {format_duration(seconds)} it forces an anti-wraparound vacuum in "
                                f"{format_duration(left / per_second)}")
 
 
-def incur(step: Step, reason: str, hint: str, history: History, *, at: str, now: datetime, transactions: int, left: int | None,
+def incur(step: Step, reason: str, hint: str, history: History, *, at: str, now: datetime, server: Server, left: Mapping[str, int],
           tried_seconds: float = 0.0) -> Debt:
     """The debt of one step that this run leaves; ``left``: see `observe_forced`."""
     before = step.waiting
     waiting = Waiting(before.runs + 1, before.since or at, max(before.tried_seconds, tried_seconds))
-    seconds, words = forecast_forced(left, history.rate(now, transactions))
+    seconds, words = forecast_forced(left, {unit: history.rate(now, getattr(server, unit), of=unit) for unit in left})
     return Debt(step, reason, hint, waiting, seconds, words)

@@ -18,10 +18,11 @@ from .plan import Waiting, waiting_key
 
 @dataclass(frozen=True)
 class Count:
-    """The next transaction id of a server, 64 bits of it, at an instant."""
+    """The next transaction id (64 bits) and the next multixact (32 bits, None where it was not recorded) of a server at an instant."""
 
     at: datetime
     transactions: int
+    multixacts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,27 @@ class History:
                       for one in told.get("samples") or ()),
                 {waiting_key(str(one["relation"]), str(one["action"])): Waiting(
                     int(one["runs"]), str(one["since"]), float(one.get("tried_seconds") or 0)) for one in told.get("waiting") or ()},
-                tuple(Count(parse_instant(one["at"]), int(one["transactions"])) for one in told.get("counts") or ()))
+                tuple(Count(parse_instant(one["at"]), int(one["transactions"]), None if one.get("multixacts") is None
+                            else int(one["multixacts"])) for one in told.get("counts") or ()))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OpsError) as error:
             raise InvalidOption(f"history: {type(error).__name__}: {error}",
                                 hint="Give what evenkeel.ops.postgresql_history returned, or leave it out") from error
 
-    def rate(self, at: datetime, transactions: int) -> tuple[float, float] | None:
-        """Transactions per second since the oldest count, and the seconds since then; None without one.
+    def rate(self, at: datetime, value: int, *, of: str = "transactions") -> tuple[float, float] | None:
+        """Transactions (or ``multixacts``) per second since the oldest count, and the seconds since then; None without one.
 
-        Counts that are ahead of a later one are of another life of this server (it was restored), and say nothing.
+        Counts that are ahead of a later one are of another life of this server (it was restored; multixacts also begin anew after
+        4 billion), and say nothing.
         """
-        oldest, after = None, transactions
-        for count in reversed([count for count in self.counts if count.at < at]):
-            if count.transactions > after:
+        oldest, after = None, value
+        for count in reversed([count for count in self.counts if count.at < at and getattr(count, of) is not None]):
+            if getattr(count, of) > after:
                 break
-            oldest, after = count, count.transactions
+            oldest, after = count, getattr(count, of)
         if oldest is None:
             return None
         seconds = (at - oldest.at).total_seconds()
-        return (transactions - oldest.transactions) / seconds, seconds
+        return (value - getattr(oldest, of)) / seconds, seconds
 
 
 def gather(records: Iterable[Mapping[str, Any]], *, samples: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -82,7 +85,7 @@ def gather(records: Iterable[Mapping[str, Any]], *, samples: int) -> dict[str, d
                              if row.get("status") == "done" and {"relation", "action", "bytes", "seconds"} <= row.keys()]
         found["waiting"] = [{key: row[key] for key in ("relation", "action", "runs", "since", "tried_seconds")}
                             for row in values.get("debt") or ()]
-        found["counts"].append({"at": about["at"], "transactions": about["transactions"]})
+        found["counts"].append({key: about[key] for key in ("at", "transactions", "multixacts") if key in about})
     for found in databases.values():
         found["samples"] = _newest(found["samples"], samples)
     return databases

@@ -100,7 +100,7 @@ class Combined:
             step = weights[row["relation"], row["action"]]
             relations.append({**row, "bytes": step.work.bytes, "predicted_seconds": round(step.prediction.seconds, 3)})
         about = {"server": self.server.identifier, "database": self.server.database, "at": format_instant(self.began),
-                 "transactions": self.server.transactions, "window_seconds": round(self.seconds, 3),
+                 "transactions": self.server.transactions, "multixacts": self.server.multixacts, "window_seconds": round(self.seconds, 3),
                  "planned": sum(step.fits for step in self.steps), "left": len(self.debts)}
         values = {"maintenance": about, "steps": [self._entry(number, step) for number, step in enumerate(self.steps, 1)],
                   "relations": relations, "not_done": [skip.as_dict() for skip in self._told.skips()],
@@ -138,9 +138,9 @@ class Combined:
             reason, hint = "the run ended before its turn", "Run again"
         else:
             return None
-        left = self.forced.get(step.work.oid) if kind_of(step.work.action) == "vacuum" else None
+        left = self.forced.get(step.work.oid, {}) if kind_of(step.work.action) == "vacuum" else {}
         return incur(step, reason, hint, self.history, at=format_instant(self.began), now=self.began,
-                     transactions=self.server.transactions, left=left, tried_seconds=tried)
+                     server=self.server, left=left, tried_seconds=tried)
 
     def _entry(self, number: int, step: Step) -> dict[str, Any]:
         result = self._became.get(key_of(step.work))

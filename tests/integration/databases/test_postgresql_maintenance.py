@@ -106,17 +106,19 @@ def test_what_does_not_fit_is_owed_with_a_forecast_and_comes_first_when_it_has_w
     assert [step["relation"] for step in planned["steps"]] == ["public.worse", "public.less"], planned
 
 
-def test_a_table_that_the_server_will_soon_vacuum_unasked_is_a_failure_when_it_is_left(run_module, database, session):
+@pytest.mark.parametrize("unit, setting", [("transactions", "autovacuum_freeze_max_age"),
+                                           ("multixacts", "autovacuum_multixact_freeze_max_age")])
+def test_a_table_that_the_server_will_soon_vacuum_unasked_is_a_failure_when_it_is_left(run_module, database, session, unit, setting):
     sick_table(session, "t")
-    session.run("ALTER TABLE t SET (autovacuum_freeze_max_age = 100000)")
+    session.run(f"ALTER TABLE t SET ({setting} = 100000)")
     first = run_module("postgresql_maintenance", login(database, **OURS, time_budget="0s"))
     about = first["maintenance"]
     # As if it had been at work for an hour with a rate at which 100000 transactions last for less than a day.
-    hour_ago = {**first, "maintenance": {**about, "transactions": about["transactions"] - 10000,
+    hour_ago = {**first, "maintenance": {**about, unit: about[unit] - 10000,
                                          "at": format_instant(datetime.now(timezone.utc) - timedelta(hours=1))}}
     left = run_module("postgresql_maintenance", login(database, **OURS, time_budget="0s", history=gather([hour_ago], samples=5)))
     [finding] = [finding for finding in left["findings"] if "forces an anti-wraparound vacuum in" in finding["message"]]
-    assert finding["subject"] == "public.t" and finding["status"] == "fail", left
+    assert finding["subject"] == "public.t" and finding["status"] == "fail" and f"the rate of {unit} in" in finding["message"], left
     assert 0 < left["debt"][0]["forced_seconds"] < 86400
 
 

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import DAY
-from ansible_collections.evenkeel.ops.plugins.module_utils.databases.debt import forecast_forced, incur
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.debt import Server, forecast_forced, incur
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.forecast import Prediction, Sample
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.maintenance_history import Count, History, gather
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.plan import Stage, Step, Waiting
@@ -77,24 +77,39 @@ def test_the_rate_is_that_since_the_oldest_count_that_can_be_true():
     assert History().rate(NOW, 5) is None and History(counts=(Count(NOW, 1),)).rate(NOW, 5) is None
 
 
-@pytest.mark.parametrize("left, rate, seconds, words", [
-    (190 * DAY, (10.0, 14 * DAY), 19 * DAY, "at the rate of the last 14d it forces an anti-wraparound vacuum in 19d"),
-    (0, None, 0.0, "is forced on it by now"), (500, None, None, "in 500 transactions; when that is, two runs will tell"),
-    (500, (0.0, DAY), None, "there was none in the last 1d"), (None, (1.0, DAY), None, ""),
+def test_the_rate_of_multixacts_passes_over_counts_that_do_not_have_them():
+    history = History(counts=(Count(NOW - timedelta(days=3), 1), Count(NOW - timedelta(days=2), 1, 100),
+                              Count(NOW - timedelta(days=1), 1, 200)))
+    assert history.rate(NOW, 100 + 4 * DAY, of="multixacts") == (2.0, 2 * DAY)
+    told = {"7/shop": {"counts": [{"at": format_instant(one.at), "transactions": 1, "multixacts": one.multixacts}
+                                  for one in history.counts]}}
+    assert History.from_option(told, "7/shop").counts == history.counts
+
+
+@pytest.mark.parametrize("left, rates, seconds, words", [
+    ({"transactions": 190 * DAY}, {"transactions": (10.0, 14 * DAY)}, 19 * DAY,
+     "at the rate of transactions in the last 14d it forces an anti-wraparound vacuum in 19d"),
+    ({"transactions": 190 * DAY, "multixacts": 4 * DAY}, {"transactions": (10.0, DAY), "multixacts": (2.0, DAY)}, 2 * DAY,
+     "at the rate of multixacts in the last 1d it forces an anti-wraparound vacuum in 2d"),
+    ({"transactions": 190 * DAY, "multixacts": 4}, {"transactions": (10.0, 14 * DAY), "multixacts": None}, 19 * DAY, "of transactions in"),
+    ({"transactions": 5, "multixacts": 0}, {}, 0.0, "is forced on it by now"),
+    ({"transactions": 0}, {}, 0.0, "is forced on it by now"),
+    ({"transactions": 500}, {"transactions": None}, None, "in 500 transactions; when that is, two runs will tell"),
+    ({"transactions": 500}, {"transactions": (0.0, DAY)}, None, "there was none in the last 1d"), ({}, {}, None, ""),
 ])
-def test_the_forecast_says_when_and_by_which_rate_and_what_it_does_not_know(left, rate, seconds, words):
-    found = forecast_forced(left, rate)
+def test_the_forecast_says_when_and_by_which_rate_and_what_it_does_not_know(left, rates, seconds, words):
+    found = forecast_forced(left, rates)
     assert found[0] == seconds and words in found[1] and bool(words) == bool(found[1])
 
 
 def test_a_debt_grows_older_and_is_a_failure_when_the_server_will_soon_do_it_unasked():
     history = History(counts=(Count(NOW - timedelta(days=1), 0),))
     debt = incur(step(Waiting(2, "2026-01-10T00:00:00.000Z", 30.0)), "no room", "make room", history, at=format_instant(NOW), now=NOW,
-                 transactions=DAY, left=5 * DAY)
+                 server=Server("7", "shop", DAY), left={"transactions": 5 * DAY})
     assert (debt.waiting, debt.forced_seconds) == (Waiting(3, "2026-01-10T00:00:00.000Z", 30.0), 5 * DAY)
     assert debt.as_dict()["runs"] == 3 and debt.as_dict()["forced_seconds"] == 5 * DAY
     skip = debt.as_skip(forced_within=7 * DAY)
     assert skip.urgent and "left 3 runs in a row, since 2026-01-10" in skip.reason and "anti-wraparound vacuum in 5d" in skip.reason
     assert not debt.as_skip(forced_within=4 * DAY).urgent
-    first = incur(step(urgent=True), "no room", "", History(), at="now", now=NOW, transactions=1, left=None, tried_seconds=5.0)
+    first = incur(step(urgent=True), "no room", "", History(), at="now", now=NOW, server=Server("7", "shop", 1), left={}, tried_seconds=5.0)
     assert first.waiting == Waiting(1, "now", 5.0) and first.as_skip(forced_within=0).urgent
