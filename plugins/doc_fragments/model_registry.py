@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Twin of the option group in plugins/module_utils/adapters/mlflow.py."""
+"""Twin of the option group in plugins/module_utils/adapters/engine_options.py."""
 
 from __future__ import annotations
 

@@ -16,24 +16,8 @@ from typing import IO, Any
 
 from ..core.errors import Damaged, TimedOut
 from ..core.files import private_folder
-from ..core.options import OptionGroup
 from ..core.quantities import format_duration
 from .command import Commands, Completed, end_group, failure
-
-OPTIONS = OptionGroup(
-    fragment="configuration",
-    options={
-        "configuration": {"type": "dict", "apply_defaults": True, "options": {
-            "history": {"type": "path"},
-            "largest": {"type": "str", "default": "1MiB"},
-            "secrets": {"type": "str", "choices": ["leave_out", "archive"], "default": "leave_out", "no_log": False},
-            "secret_names": {"type": "list", "elements": "str", "no_log": False, "default": [
-                "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*_key", "id_rsa", "id_ecdsa", "id_ed25519", "shadow*",
-                "gshadow*", "ssl/private", "*.env", ".env*", ".pgpass", ".netrc", ".my.cnf", "*htpasswd*", "*vault*", "*secret*",
-                "*credential*", "*password*", "*token*"]},
-        }},
-    },
-)
 
 _BRANCH = "refs/heads/main"
 _FILE_MODES = {"file": "100644", "program": "100755", "link": "120000"}

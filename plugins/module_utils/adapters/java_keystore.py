@@ -10,7 +10,6 @@ from __future__ import annotations
 from ..core.errors import AccessDenied, Damaged
 from .command import Commands
 
-JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _SECONDS = 60.0
 _VARIABLE = "EVENKEEL_STORE_PASSWORD"
 

@@ -6,55 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError, TimedOut, Unreachable
-from ..core.options import OptionGroup
 from ..core.quantities import parse_duration
-
-OPTIONS = OptionGroup(
-    fragment="kubernetes",
-    options={
-        "kubernetes": {"type": "dict", "apply_defaults": True, "options": {
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
-            "namespace": {"type": "str"},
-            "include_secrets": {"type": "bool", "default": False, "no_log": False},
-            "exclude_kinds": {"type": "list", "elements": "str", "default": []},
-            "request_timeout": {"type": "str", "default": "30s"},
-            "scratch_kubeconfig": {"type": "path"},
-            "scratch_context": {"type": "str"},
-        }},
-    },
-)
+from .kubernetes_kind import Kind
 
 _MANAGER = "evenkeel"
 _PAGE = 500
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind that the server has: ``path`` is its API's, such as ``/apis/apps/v1``."""
-
-    name: str
-    plural: str
-    group: str
-    version: str
-    namespaced: bool
-    verbs: frozenset[str]
-
-    @property
-    def api_version(self) -> str:
-        """As objects say it."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def path(self, namespace: str | None = None, name: str | None = None) -> str:
-        """Where objects are."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        inside = f"/namespaces/{quote(namespace, safe='')}" if namespace and self.namespaced else ""
-        return f"{root}{inside}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 class Cluster:

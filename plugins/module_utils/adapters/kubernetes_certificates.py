@@ -7,12 +7,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AccessDenied, Damaged, NotFound
 from ..core.options import OptionGroup
 from .held_certificate import HeldCertificate, Parse
-from .kubernetes import Cluster, Kind
+from .kubernetes_kind import Kind
+
+if TYPE_CHECKING:
+    from .kubernetes import Cluster
 
 OPTIONS = OptionGroup(
     fragment="kubernetes_certificates",

@@ -16,24 +16,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..core.errors import InvalidOption, NotFound, Refused, Unreachable
-from ..core.options import OptionGroup
 from ..core.quantities import parse_duration
 from .rest import Rest, RestTarget
-
-OPTIONS = OptionGroup(
-    fragment="model_registry",
-    options={
-        "model_registry": {"type": "dict", "apply_defaults": True, "options": {
-            "url": {"type": "str"},
-            "token": {"type": "str", "no_log": True},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "ca_cert": {"type": "path"},
-            "request_timeout": {"type": "str", "default": "60s"},
-            "program": {"type": "path"},
-        }},
-    },
-)
 
 _API = "/api/2.0/mlflow"
 _STORE = "/api/2.0/mlflow-artifacts/artifacts"

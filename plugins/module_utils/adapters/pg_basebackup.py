@@ -20,22 +20,10 @@ from ..core.errors import (
     ToolMissing,
     Unreachable,
 )
-from ..core.options import OptionGroup
 from .command import Commands
 from .postgres_server import Installation, installation_for
 from .tar import Tar
 
-OPTIONS = OptionGroup(
-    fragment="pg_basebackup",
-    options={
-        "pg_basebackup": {"type": "dict", "apply_defaults": True, "options": {
-            "type": {"type": "str", "choices": ["full", "incr"], "default": "full"},
-            "full_every": {"type": "str"},
-            "level": {"type": "int", "default": 3},
-            "wal_dir": {"type": "path"},
-        }},
-    },
-)
 _NO_ZSTD = re.compile(r"(?i)zstd.*not supported by this build|build does not support.*zst|zstd compression is not supported")
 _NO_SUMMARIES = re.compile(r"(?i)WAL summar")
 _PAGE = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')

@@ -28,22 +28,8 @@ from ..core.errors import (
     ToolMissing,
     Unreachable,
 )
-from ..core.options import OptionGroup
 from .command import Commands
 
-OPTIONS = OptionGroup(
-    fragment="pgbackrest",
-    options={
-        "pgbackrest": {"type": "dict", "apply_defaults": True, "options": {
-            "stanza": {"type": "str"},
-            "config": {"type": "path", "default": "/etc/pgbackrest/pgbackrest.conf"},
-            "account": {"type": "str"},
-            "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
-            "full_every": {"type": "str"},
-            "archive_age": {"type": "str", "default": "15m"},
-        }},
-    },
-)
 # The codes of pgBackRest's src/build/error/error.yaml, as they stand in "ERROR: [050]: …".
 _KINDS: dict[int, tuple[type[OpsError], str]] = {
     26: (Damaged, "A file of the repository is not what was written: restore from another copy"),

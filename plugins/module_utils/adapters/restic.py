@@ -15,25 +15,8 @@ from typing import Any
 from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import AccessDenied, Busy, CommandFailed, Damaged, InvalidOption, NotFound, OpsError, StorageFailed, Unreachable
-from ..core.options import OptionGroup
 from ..core.quantities import parse_duration
 from .command import Commands, Completed, failure
-
-OPTIONS = OptionGroup(
-    fragment="restic",
-    options={
-        "restic": {"type": "dict", "apply_defaults": True, "options": {
-            "repository": {"type": "str"},
-            "password_file": {"type": "path", "no_log": False},
-            "credentials_file": {"type": "path"},
-            "ca_cert": {"type": "path"},
-            "cache": {"type": "path"},
-            "initialize": {"type": "bool", "default": False},
-            "verify_parts": {"type": "int", "default": 10},
-            "lock_timeout": {"type": "str", "default": "2m"},
-        }},
-    },
-)
 
 _SCHEMES = ("s3:", "sftp:", "rest:", "b2:", "azure:", "gs:", "swift:", "rclone:")
 _INCOMPLETE = 3  # restic help backup, "Exit status"

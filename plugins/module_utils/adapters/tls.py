@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from ..core.errors import OpsError, TimedOut, ToolMissing, Unreachable
 from ..core.quantities import format_duration
-from .stapling import stapled_answer
 from .starttls import ask_for_tls, time_left
 from .trust import trust_locations, unusable_trust
 
@@ -108,6 +107,8 @@ class Tls:
         :raises Unreachable, TimedOut: as `look`
         :raises LibraryMissing: without pyOpenSSL
         """
+        from .stapling import stapled_answer
+
         end = time.monotonic() + timeout
         try:
             # A server that fetches its answers late (nginx) has none for the first who asks.

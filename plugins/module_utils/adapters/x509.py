@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
 from . import x509_plain
-from .java_keystore import JAVA_KEYSTORES, keystore_certificates
 from .trust import path_fault
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ else:  # until _require() has imported them
 
 # No certificate store comes near; a log file that matches a pattern by accident may.
 _MOST_BYTES = 16 * 2**20
+# JKS and JCEKS begin with a number of their own (sun.security.provider.JavaKeyStore, com.sun.crypto.provider.JceKeyStore).
+_JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _PEM_LABELS = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
 # A PKCS#12 file is a SEQUENCE that starts with INTEGER 3 (RFC 7292, 4); a DER certificate starts with another SEQUENCE.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
@@ -56,7 +57,9 @@ class X509:
         data = _content(path)
         if not data.strip():
             raise Damaged("the file is empty", hint="Write the certificate again, from its source or a backup")
-        if format == "jks" or (format == "auto" and data.startswith(JAVA_KEYSTORES)):
+        if format == "jks" or (format == "auto" and data.startswith(_JAVA_KEYSTORES)):
+            from .java_keystore import keystore_certificates
+
             return _pem_certificates(keystore_certificates(path, password)), None
         return self.parse(data, format=format, password=password)
 

@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..adapters import git, kubernetes, mlflow, pg_basebackup, pgbackrest, restic, vector_stores
+from ..adapters import engine_options, vector_stores
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.repository import Backup, Repository
 from ..core.edge import Request
 from ..core.errors import InvalidOption, NotFound
 from ..core.waiting import Deadline
-from ..recovery.drill import Subject
-from ..recovery.policy import DrillPolicy
-from ..recovery.restore import Restoration
+
+if TYPE_CHECKING:
+    from ..recovery.drill import Subject
+    from ..recovery.policy import DrillPolicy
+    from ..recovery.restore import Restoration
 
 
 class Kit(Protocol):
@@ -122,7 +124,8 @@ KITS: dict[str, Callable[[], Kit]] = {
 # What engines are told beside the options that all share: one option for each, of the engine's name, a dictionary. Every module
 # that calls a kit takes them.
 OPTIONS = (
-    restic.OPTIONS + pgbackrest.OPTIONS + pg_basebackup.OPTIONS + git.OPTIONS + vector_stores.OPTIONS + mlflow.OPTIONS + kubernetes.OPTIONS
+    engine_options.RESTIC + engine_options.PGBACKREST + engine_options.PG_BASEBACKUP + engine_options.CONFIGURATION + vector_stores.OPTIONS
+    + engine_options.MODEL_REGISTRY + engine_options.KUBERNETES
 )
 
 

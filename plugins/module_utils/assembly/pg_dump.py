@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..adapters import pg_dump, postgres, storage
 from ..adapters.command import Commands
-from ..adapters.scratch_database import ScratchDatabase
-from ..adapters.target_database import TargetDatabase
 from ..backups.dump_engine import Database, DumpEngine, DumpPolicy, DumpReader
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
@@ -19,11 +18,11 @@ from ..core.edge import Request
 from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
-from ..recovery.database import DatabaseDrill, source_of
-from ..recovery.database_target import DatabaseDestination
-from ..recovery.drill import Subject
-from ..recovery.policy import DrillPolicy
-from ..recovery.restore import Restoration
+
+if TYPE_CHECKING:
+    from ..recovery.drill import Subject
+    from ..recovery.policy import DrillPolicy
+    from ..recovery.restore import Restoration
 
 
 class PgDumpKit:
@@ -47,6 +46,9 @@ class PgDumpKit:
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Restored into a server of its own."""
+        from ..adapters.scratch_database import ScratchDatabase  # here and below: a backup is made without them
+        from ..recovery.database import DatabaseDrill, source_of
+
         source_major, archive_major = source_of(backup)
         database = ScratchDatabase(Commands(), request.clock, major=source_major, archive_major=archive_major,
                                    folders=_folders(request))
@@ -55,6 +57,12 @@ class PgDumpKit:
 
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Into a server that is there, and compared as in a drill."""
+        from ..adapters.target_database import TargetDatabase
+        from ..recovery.database import DatabaseDrill, source_of
+        from ..recovery.database_target import DatabaseDestination
+        from ..recovery.policy import DrillPolicy
+        from ..recovery.restore import Restoration
+
         if not request["target_database"]:
             raise InvalidOption(f"Backup {backup.id} is of a database, and no target_database was named",
                                 hint="Name the database to make, and the server with login_host")

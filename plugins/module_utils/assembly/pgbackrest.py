@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..adapters import postgres
 from ..adapters.command import Commands
 from ..adapters.pgbackrest import PgBackRest
 from ..adapters.postgres_server import server_account
-from ..adapters.scratch_cluster import ScratchCluster
 from ..backups.engine import Engine, Reader
 from ..backups.payload import Codecs
 from ..backups.pgbackrest_engine import PgBackRestEngine, PgBackRestPolicy, PgBackRestReader
@@ -20,11 +19,12 @@ from ..backups.repository import Backup, Repository
 from ..core.edge import Request
 from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
-from ..recovery.drill import Subject
-from ..recovery.physical import Copy, PhysicalDrill
-from ..recovery.physical_copies import PgBackRestCopy
-from ..recovery.policy import DrillPolicy
-from .recovery_points import chosen_point, scratch_cluster
+
+if TYPE_CHECKING:
+    from ..adapters.scratch_cluster import ScratchCluster
+    from ..recovery.drill import Subject
+    from ..recovery.physical import Copy
+    from ..recovery.policy import DrillPolicy
 
 # Deleting takes no longer than this; the modules that delete have no timeout of their own.
 _ERASING = 600.0
@@ -53,6 +53,9 @@ class PgBackRestKit:
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
         """Restored into a cluster of its own, its log replayed."""
+        from ..recovery.physical import PhysicalDrill  # here and below: a backup is made without them
+        from .recovery_points import chosen_point, scratch_cluster
+
         cluster = scratch_cluster(request, backup)
         cluster.check_folder(request["scratch_dir"])
         native, copy = backup.manifest.native or {}, self.physical(request, backup, codecs, cluster)
@@ -64,6 +67,8 @@ class PgBackRestKit:
 
     def physical(self, request: Request, backup: Backup, codecs: Codecs, cluster: ScratchCluster) -> Copy:
         """On its way into a data directory."""
+        from ..recovery.physical_copies import PgBackRestCopy
+
         return PgBackRestCopy(backup, _programs_of(request, backup.manifest.native or {}), cluster.make_folder, jobs=request.count("jobs"))
 
     def eraser(self, request: Request) -> Callable[[Backup], None]:

@@ -11,7 +11,6 @@ from typing import Any
 from ..adapters import storage
 from ..adapters.compression import Zstd
 from ..adapters.encryption import AgeCipher
-from ..adapters.object_place import ObjectPlace
 from ..adapters.object_settings import SCHEME
 from ..backups.payload import Codecs
 from ..backups.repository import Repository
@@ -39,6 +38,8 @@ def repository_at(where: str, s3: Mapping[str, Any] | None, system: str, environ
     if where.startswith(SCHEME):
         if require_mount:
             raise InvalidOption(f"require_mount: {where} is no folder", hint="Leave it out")
+        from ..adapters.object_place import ObjectPlace  # most repositories are folders
+
         return Repository(ObjectPlace.from_url(where, s3 or {}, clock), system, environment)
     if "://" in where:
         raise InvalidOption(f"repository: {where} is neither a folder nor in S3", hint="Write it as /srv/backups or s3://bucket/prefix")
