@@ -15,6 +15,7 @@ description:
     to whom it sends them and how long it keeps metrics, and Alertmanager whether the alert that always fires has come.
   - Sends a canary alert to each destination and follows it through its route to its receiver, with the time it took. It is ended
     again. The receivers are told of it, so that a person sees the canary.
+  - Writes a canary line into logs and sends a canary span, and looks for them where people look.
   - Asks the queries of dashboards.
   - In check mode no canary is sent.
 author: The evenkeel.ops founders (@evenkeel)
@@ -55,11 +56,81 @@ options:
   dashboards_path:
     description: Folder of dashboards in JSON, with those below it; not looked at by default.
     type: path
+  log_canaries:
+    description: Logs in which a line is written, and where it has to arrive; only where O(canaries).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: How the finding calls this pipeline.
+        type: str
+        required: true
+      path:
+        description: The log, a file that is there.
+        type: path
+        required: true
+      json:
+        description: Whether the line is an object of JSON.
+        type: bool
+        default: false
+      arrives_in:
+        description: Files, or patterns, one of which has to have it then, as on a log server.
+        type: list
+        elements: str
+        default: []
+      elasticsearch:
+        description: A server of Elasticsearch or OpenSearch that has to have it then; it is deleted there again, where that is allowed.
+        type: dict
+        suboptions:
+          url:
+            description: Its address, such as V(https://search.example.com:9200); not that of Kibana.
+            type: str
+            required: true
+          index:
+            description: The index, or a pattern such as V(logs-*).
+            type: str
+            required: true
+          query:
+            description:
+              - A query string, as Kibana's search field takes it in Lucene's syntax,
+                such as V(namespace:production AND level:ERROR).
+            type: str
+            default: "*"
+          time_field:
+            description: Field with the instant of a document.
+            type: str
+            default: "@timestamp"
+          delay:
+            description: How late documents may arrive. What is younger has its turn in the next run.
+            type: str
+            default: 1m
+          user:
+            description: Who logs in, with O(elasticsearch.password).
+            type: str
+          password:
+            description: The password.
+            type: str
+          api_key:
+            description: A key, as it is sent (C(id:key) in base64).
+            type: str
+          ca_cert:
+            description: Certificate authorities to trust there, a PEM file.
+            type: path
+          timeout:
+            description: How long an answer may take to begin, and each pause within it.
+            type: str
+            default: 30s
+  trace_canary:
+    description: Whether a span is sent to O(jaeger.otlp_url) and looked for in O(jaeger); only where O(canaries).
+    type: bool
+    default: false
 requirements:
   - PyYAML >= 6
 extends_documentation_fragment:
   - evenkeel.ops.prometheus
   - evenkeel.ops.alertmanager
+  - evenkeel.ops.jaeger
   - evenkeel.ops.attributes
 """
 
@@ -75,6 +146,12 @@ EXAMPLES = r"""
     routes:
       - {severity: critical, receiver: on-call, escalate_after: 15m, escalate_to: manager}
     dashboards_path: /var/lib/grafana/dashboards
+    log_canaries:
+      - name: shop
+        path: /var/log/shop/canary.log
+        elasticsearch: {url: "http://127.0.0.1:9200", index: "logs-*"}
+    jaeger: {url: "http://127.0.0.1:16686", otlp_url: "http://127.0.0.1:4318"}
+    trace_canary: true
 """
 
 RETURN = r"""
@@ -88,9 +165,19 @@ deliveries:
     expected: {description: Who was meant to be told., type: str, returned: success}
     receivers: {description: Who was., type: list, elements: str, returned: success}
     seconds: {description: "How long it took, null where it did not arrive.", type: float, returned: success}
+arrivals:
+  description: The canaries of logs and traces.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pipeline: {description: C(log) or C(trace)., type: str, returned: success}
+    name: {description: Its name., type: str, returned: success}
+    canary: {description: The word to look for., type: str, returned: success}
+    seconds: {description: "How long it took, null where it was not seen.", type: float, returned: success}
 findings:
-  description: C(monitoring.targets), C(monitoring.rules), C(monitoring.link), C(monitoring.retention), C(monitoring.delivery) and
-    C(monitoring.dashboard).
+  description: C(monitoring.targets), C(monitoring.rules), C(monitoring.link), C(monitoring.retention), C(monitoring.delivery),
+    C(monitoring.log_delivery), C(monitoring.trace_delivery) and C(monitoring.dashboard).
   returned: always
   type: list
   elements: dict
@@ -102,11 +189,18 @@ summary:
 
 import secrets
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import alertmanager, prometheus
-from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.noticing import look_at_dashboards, look_at_prometheus, send_canaries
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import alertmanager, elasticsearch, jaeger, prometheus
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.noticing import (
+    look_at_dashboards,
+    look_at_prometheus,
+    send_canaries,
+    send_log_canaries,
+    send_trace_canary,
+)
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.pipelines import as_value, judge_arrival
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.verify import judge_delivery
 
 OPTIONS = own(
@@ -119,7 +213,12 @@ OPTIONS = own(
     canaries={"type": "bool", "default": True},
     patience={"type": "str", "default": "2m"},
     dashboards_path={"type": "path"},
-) + prometheus.OPTIONS + alertmanager.OPTIONS
+    log_canaries={"type": "list", "elements": "dict", "default": [], "options": {
+        "name": {"type": "str", "required": True}, "path": {"type": "path", "required": True}, "json": {"type": "bool", "default": False},
+        "arrives_in": {"type": "list", "elements": "str", "default": []}, **elasticsearch.OPTIONS.options},
+        "required_one_of": [["arrives_in", "elasticsearch"]]},
+    trace_canary={"type": "bool", "default": False},
+) + prometheus.OPTIONS + alertmanager.OPTIONS + jaeger.OPTIONS
 
 
 def run(request: Request) -> Outcome:
@@ -129,7 +228,10 @@ def run(request: Request) -> Outcome:
     sends = request["canaries"] and not request.check_mode
     sent = send_canaries(request.options, request.clock, canary=secrets.token_hex(8)) if sends else []
     findings += [judge_delivery(one) for one in sent]
-    return Outcome(findings=findings, values={"deliveries": [
+    arrivals = [*send_log_canaries(request.options, request.clock, canary=f"evenkeelcanary{secrets.token_hex(8)}"),
+                *send_trace_canary(request.options, request.clock, canary=secrets.token_hex(16))] if sends else []
+    findings += [judge_arrival(one) for one in arrivals]
+    return Outcome(findings=findings, values={"arrivals": [as_value(one) for one in arrivals], "deliveries": [
         {"labels": dict(one.labels), "expected": one.expected, "receivers": list(one.receivers), "seconds": one.seconds} for one in sent]})
 
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from ..core.errors import Damaged, LibraryMissing
 
@@ -40,6 +43,16 @@ class Zstd:
         compressor = zstandard.ZstdCompressor(level=self.level, threads=self.threads, write_checksum=True)
         return compressor.stream_reader(reader, read_size=1024 * 1024, closefd=False)
 
+    def opened(self, path: str) -> BinaryIO:
+        """A file to be read in its decompressed form, frame after frame; it ends where the file is cut off.
+
+        :raises LibraryMissing: without python-zstandard
+        """
+        self.version()
+        raw = Path(path).open("rb")  # noqa: SIM115  the stream closes it
+        stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=True)
+        return io.BufferedReader(_Sound(stream, path), 1024 * 1024)
+
     def decompressing(self, writer: Any) -> _Decompressing:
         """A writer that writes the decompressed form to ``writer``, in pieces of bounded size.
 
@@ -47,6 +60,41 @@ class Zstd:
         """
         self.version()
         return _Decompressing(zstandard.ZstdDecompressor().stream_writer(writer, write_size=1024 * 1024, closefd=False))
+
+
+class _Sound(io.RawIOBase):
+    """A reader whose errors are ours; it goes forwards only."""
+
+    def __init__(self, stream: Any, path: str) -> None:
+        self._stream, self._path, self._at = stream, path, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        while whence == os.SEEK_SET and self._at < offset:
+            if not self.readinto(bytearray(min(1024 * 1024, offset - self._at))):
+                break
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            block = self._stream.read(len(buffer))
+        except zstandard.ZstdError as error:
+            raise Damaged(f"{self._path} cannot be decompressed: {error}", hint="Move it out of the way") from error
+        buffer[:len(block)] = block
+        self._at += len(block)
+        return len(block)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 class _Decompressing:

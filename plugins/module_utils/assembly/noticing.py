@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.alertmanager import Alertmanager
+from ..adapters.elasticsearch import Elasticsearch
+from ..adapters.jaeger import Jaeger
 from ..adapters.prometheus import Prometheus
+from ..adapters.server_logs import append_line, ends_with
 from ..adapters.yaml_files import from_yaml
 from ..core.clock import Clock
-from ..core.errors import InvalidOption, LibraryMissing, OpsError
+from ..core.errors import InvalidOption, LibraryMissing, NotFound, OpsError
 from ..core.files import storage_errors
 from ..core.finding import Finding, Status
 from ..core.quantities import parse_duration
-from ..monitoring import verify
+from ..monitoring import pipelines, verify
 from ..monitoring.canaries import follow
 from ..monitoring.dashboards import expressions
 from ..monitoring.routing import destinations
@@ -65,6 +69,44 @@ def send_canaries(options: Mapping[str, Any], clock: Clock, *, canary: str) -> l
     except OpsError as error:
         return [verify.Delivery(labels, expected, error=error.message) for labels, expected in wanted]
     return follow(server, configuration, wanted, clock, canary=canary, patience=patience)
+
+
+def send_log_canaries(options: Mapping[str, Any], clock: Clock, *, canary: str) -> list[pipelines.Arrival]:
+    """A line in each log, looked for where it is to arrive; what arrived in Elasticsearch is deleted there again, where that is allowed."""
+    patience = parse_duration(options["patience"], option="patience")
+    return [_log_canary(one, f"{canary}{number}", clock, patience) for number, one in enumerate(options["log_canaries"])]
+
+
+def _log_canary(one: Mapping[str, Any], canary: str, clock: Clock, patience: float) -> pipelines.Arrival:
+    def send() -> None:
+        append_line(one["path"], pipelines.log_line(canary, clock.now(), json=one["json"]))
+
+    if one["elasticsearch"] is None:
+        return pipelines.follow("log", one["name"], canary, send, lambda: ends_with(one["arrives_in"], canary), clock, patience=patience)
+    server, found = Elasticsearch.from_options(one["elasticsearch"]), f'"{canary}"'
+    since = clock.now().timestamp() - patience  # the index may take the shipper's time
+    arrival = pipelines.follow("log", one["name"], canary, send, lambda: _found(server, found, since, clock), clock, patience=patience)
+    if arrival.seconds is not None:
+        with contextlib.suppress(OpsError):
+            server.delete(found)
+    return arrival
+
+
+def _found(server: Elasticsearch, query: str, since: float, clock: Clock) -> bool:
+    try:
+        return server.count(query, since, clock.now().timestamp() + 60) > 0
+    except NotFound:  # the index of the day may come with this very line
+        return False
+
+
+def send_trace_canary(options: Mapping[str, Any], clock: Clock, *, canary: str) -> list[pipelines.Arrival]:
+    """A span to the collector, looked for in Jaeger, where it stays."""
+    if not options["trace_canary"]:
+        return []
+    server = Jaeger.from_options(options["jaeger"])
+    return [pipelines.follow(
+        "trace", pipelines.SERVICE, canary, lambda: server.send([pipelines.canary_span(canary, clock.now())], pipelines.SERVICE),
+        lambda: server.trace(canary) is not None, clock, patience=parse_duration(options["patience"], option="patience"))]
 
 
 def look_at_dashboards(options: Mapping[str, Any], now: datetime) -> list[Finding]:

@@ -13,6 +13,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+import zstandard
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_logs import Positions, find_logs
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Damaged
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.log_events import prefix_pattern, read_files
@@ -57,6 +58,31 @@ def test_rename_copy_and_truncate_compress(review, tmp_path):
     log.write_bytes(b"five\n")
     assert review.look() == [b"five\n"]
     assert oct((tmp_path / "state" / "positions.json").stat().st_mode & 0o777) == "0o600"
+
+
+def test_files_that_begin_alike_are_told_apart(review, tmp_path):
+    """Each begins with the same banner, longer than what is compared of a beginning."""
+    log, banner = tmp_path / "pg.log", [b"%s\n" % (b"=" * 60)] * 20
+    log.write_bytes(b"".join([*banner, b"one\n"]))
+    assert review.look() == [*banner, b"one\n"] and review.look() == []
+    log.rename(tmp_path / "pg.log.1")
+    log.write_bytes(b"".join([*banner, b"two\n"]))
+    assert review.look() == [*banner, b"two\n"]
+    (tmp_path / "pg.log.2.zst").write_bytes(zstandard.compress((tmp_path / "pg.log.1").read_bytes() + b"late\n"))
+    (tmp_path / "pg.log.1").unlink()
+    shutil.copy(log, tmp_path / "pg.log.1")
+    log.write_bytes(b"".join([*banner, b"three, which is longer than two\n"]))
+    assert sorted(review.look()) == sorted([*banner, b"three, which is longer than two\n", b"late\n"]) and review.look() == []
+
+
+def test_what_is_wrong_with_one_file_does_not_hide_the_others(tmp_path):
+    (tmp_path / "pg.log").write_bytes(b"one\n")
+    (tmp_path / "pg.log.1.zst").write_bytes(b"\x28\xb5\x2f\xfd" + b"\xff" * 600)
+    broken = []
+    files, _paths = find_logs([str(tmp_path / "pg.log*")], Positions(), newer_than=0.0, broken=broken)
+    assert [line for file in files for line in file.lines()] == [b"one\n"] and len(broken) == 1 and "pg.log.1.zst" in broken[0].message
+    with pytest.raises(Damaged):
+        find_logs([str(tmp_path / "pg.log*")], Positions(), newer_than=0.0)
 
 
 def test_old_files_count_as_read_at_first(review, tmp_path):

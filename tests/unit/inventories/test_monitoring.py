@@ -51,6 +51,9 @@ def test_the_policy_is_the_one_of_the_handbook(resolved):
         elif system == "cronos_ai":
             assert {one["uid"] for one in shown.values()} == {"slo-dashboard", "infrastructure", "application", "security"}  # CR-36
             assert values["monitoring_review_period"] == "12h"  # CR-98
+            queries = [one["elasticsearch"]["query"] for one in values["monitoring_logs"]]
+            assert queries == ["namespace:production AND level:ERROR", "namespace:production AND SECURITY"]  # CR-38, CR-63
+            assert values["monitoring_trace_slow_after"] == "1s" and "jaeger" in values["monitoring_jaeger"]["url"]  # CR-39
         elif system == "neuron":
             errors, slow = rules["HighErrorRate"], rules["HighResponseTime"]
             assert (errors["for"], errors["severity"], errors["summary"]) == ("5m", "critical", "High error rate detected")  # NE-58

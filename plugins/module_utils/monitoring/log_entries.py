@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one event of a log says: its level, its markers, its instant, and its form without any value. Plain text and JSON. Pure.
+
+The form is the first line and the name of the first exception, without the instant, without secrets, numbers and what is quoted: events
+of one form are a class. It is all that is kept of an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..core.redaction import redact_message
+from .log_instants import Instants
+from .log_secrets import without_secrets
+
+_LONGEST = 2000
+_KNOWN = "TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ALERT|EMERG|EMERGENCY"
+# key=value as logfmt has it, a word in capitals, one in brackets as nginx has it, the letter that klog begins with.
+_LEVEL = re.compile(rf"""\b(?:level|lvl|severity|levelname)["']?\s*[=:]\s*["']?(\w+)|\b({_KNOWN})\b|\[((?i:{_KNOWN}))\]""")
+_KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
+_KLOG_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
+_NUMBERS = {0: "CRITICAL", 1: "CRITICAL", 2: "CRITICAL", 3: "ERROR", 4: "WARNING", 5: "NOTICE", 6: "INFO", 7: "DEBUG"}  # RFC 5424
+_SAME = {"ERR": "ERROR", "CRIT": "CRITICAL", "WARN": "WARNING", "EMERGENCY": "EMERG", "INFORMATION": "INFO"}
+_EXCEPTION = re.compile(r"^(?:Caused by: )?([A-Za-z_][\w.$]*(?:Error|Exception|Throwable|Exit|Interrupt))\b", re.MULTILINE)
+_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
+_NUMBERS_IN_TEXT = re.compile(
+    r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.,:]\d+)+")
+_KEYS = {"message": ("message", "msg", "event", "log", "text", "MESSAGE"),
+         "level": ("level", "severity", "levelname", "lvl", "log.level", "PRIORITY"),
+         "at": ("@timestamp", "timestamp", "time", "ts", "date", "asctime", "__REALTIME_TIMESTAMP"),
+         "trace": ("stack_trace", "exc_info", "exception", "traceback", "error.stack_trace", "stacktrace")}
+
+
+class Entry(NamedTuple):
+    """``level`` and ``markers`` are those that were wanted; ``at`` is Unix time, None where the event says none; ``id`` names the class."""
+
+    level: str
+    markers: tuple[str, ...]
+    at: float | None
+    form: str
+    id: str
+
+
+def level_name(word: str) -> str:
+    """Of a word as it is looked for: ``ERROR``, ``"error"``, ``level=error`` are all ``ERROR``."""
+    letters = re.findall(r"[A-Za-z]+", word)
+    name = letters[-1].upper() if letters else word
+    return _SAME.get(name, name)
+
+
+class EntryReader:
+    """Reads events; ``levels`` and ``markers`` are the words that are looked for, ``instants`` reads when they were."""
+
+    def __init__(self, levels: Sequence[str], markers: Sequence[str], instants: Instants) -> None:
+        self._levels = {level_name(word): word for word in levels}
+        self._words = [(word, level_name(word), _bounded(word)) for word in levels]
+        self._markers = [(word, _bounded(word)) for word in markers]
+        self._instants = instants
+
+    def entry(self, raw: bytes) -> Entry | None:
+        """What an event says; None where it only mentions a word: one of level INFO that speaks of an ERROR is none."""
+        text = raw.decode("utf-8", "replace")
+        first, _end, rest = text.partition("\n")
+        first = first.rstrip("\r")
+        if first.lstrip().startswith("{"):
+            try:
+                document = json.loads(first)
+            except (ValueError, RecursionError):
+                document = None
+            if isinstance(document, Mapping):
+                return self.document(document)
+        return self._made(self._level(first), first, rest)
+
+    def document(self, document: Mapping[str, Any], *, always: bool = False) -> Entry | None:
+        """As `entry`, of one that has fields: an object of JSON, a record of the journal, a document of Elasticsearch. ``always`` where
+        somebody else has chosen it: then it is an entry whatever its level, ``unlabelled`` where it says none.
+        """
+        message, said, at, trace = (_field(document, _KEYS[key]) for key in ("message", "level", "at", "trace"))
+        text = _words_of(message)
+        first, _end, rest = text.partition("\n")
+        level = _spelled(said) or None
+        if level is None or (level in ("INFO", "NOTICE") and "PRIORITY" in document):  # what a service prints has priority 6
+            level = self._level(first) or level
+        found = self._made(level, first, f"{rest}\n{_words_of(trace)}", always=always)
+        instant = self._instants.of_value(at)
+        return found if found is None or instant is None else found._replace(at=instant)
+
+    def _level(self, line: str) -> str | None:
+        klog = _KLOG.match(line)
+        if klog:
+            return _KLOG_LEVELS[klog[1]]
+        said = _LEVEL.search(line, 0, _LONGEST)
+        if said:
+            name = (said[1] or said[2] or said[3]).upper()
+            name = _SAME.get(name, name)
+            if name in self._levels or said[2] or said[3] or name in _KNOWN.split("|"):
+                return name
+        return next((name for word, name, bounded in self._words if bounded.search(line)), None)
+
+    def _made(self, level: str | None, line: str, rest: str, *, always: bool = False) -> Entry | None:
+        wanted = (level or "unlabelled") if always else level if level in self._levels else ""
+        markers = tuple(word for word, bounded in self._markers if bounded.search(line))
+        if not wanted and not markers:
+            return None
+        at = self._instants.in_text(line)
+        raised = _EXCEPTION.search(rest)
+        form = class_form(self._instants.without(line[:_LONGEST])) + (f" [{raised[1][:100]}]" if raised else "")
+        digest = hashlib.sha256("\0".join((wanted, *markers, form)).encode("utf-8", "replace")).hexdigest()[:12]
+        return Entry(wanted, markers, at, form, digest)
+
+
+def class_form(text: str) -> str:
+    """A message without what differs between two of its kind, and without what nobody may see."""
+    text = _APOSTROPHE.sub("\u2019", without_secrets(text))
+    return redact_message(_NUMBERS_IN_TEXT.sub("?", text), keep_names=False)
+
+
+def _bounded(word: str) -> re.Pattern[str]:
+    """A word as such: ``ERROR`` is not in ``ERROR_CODE``."""
+    return re.compile((r"(?<!\w)" if word[:1].isalnum() else "") + re.escape(word) + (r"(?!\w)" if word[-1:].isalnum() else ""))
+
+
+def _field(document: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The first that is there; a dot leads into an object."""
+    for name in names:
+        if name in document:
+            return document[name]
+        outer, _dot, inner = name.partition(".")
+        if inner and isinstance(document.get(outer), Mapping) and inner in document[outer]:
+            return document[outer][inner]
+    return None
+
+
+def _spelled(said: Any) -> str:
+    if isinstance(said, Mapping):  # {"level": {"name": …}}
+        said = said.get("name", "")
+    text = str(said if said is not None else "").strip()
+    if text.isdigit():
+        return _NUMBERS.get(int(text), "")
+    return _SAME.get(text.upper(), text.upper())
+
+
+def _words_of(value: Any) -> str:
+    """Text of whatever a field holds; the journal gives bytes that are no text as a list of numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(one, int) and 0 <= one < 256 for one in value):
+        return bytes(value).decode("utf-8", "replace")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the bytes of a log to the events in it that have one of some words, in constant memory.
+
+Words are looked for in whole blocks, so that only the lines that have one are touched one by one. An event is a line with what goes on
+behind it: lines that are indented or empty, and those by which Python and Java go on with an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+BLOCK = 1 << 20
+LONGEST_EVENT = 1 << 16  # bytes of an event that are looked at; what goes on behind them belongs to it
+_KEPT_OF_HUGE = 1 << 13
+_GOES_ON = re.compile(
+    rb"(?:[ \t]|Traceback \(most recent|Caused by: |During handling of the above|The above exception was|Suppressed: |\.\.\. \d+ more"
+    rb"|[A-Za-z_][\w.$]*(?:Error|Exception|Exit|Interrupt|Warning|Throwable)(?:: |\r?\n)"
+    rb"|\r?\n)")
+
+
+class Bytes(Protocol):
+    """What is read from: a file, as far as it is wanted."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+class Scanner:
+    """One log. ``consumed`` are the bytes that were looked at, always up to the end of a line; ``within`` where what stands behind them may
+    belong to the last event. A last line without an end is left for the next run.
+    """
+
+    def __init__(self, words: Sequence[str], *, within: bool = False) -> None:
+        self.consumed = 0
+        self.within = within
+        self._words = [word.encode() for word in words]
+
+    def events(self, stream: Bytes, *, limit: int = 1 << 62) -> Iterator[bytes]:
+        """Events that have one of the words, until the log ends or ``limit`` bytes were looked at."""
+        carry = b""
+        while self.consumed < limit:
+            block = stream.read(BLOCK)
+            data = carry + block if carry else block
+            end = data.rfind(b"\n") + 1
+            if block and not end and len(data) >= LONGEST_EVENT:
+                carry = yield from self._huge(stream, data)
+                continue
+            done = yield from self._look(data, end, final=not block)
+            self.consumed += done
+            carry = data[done:]
+            if not block:
+                return
+
+    def _look(self, data: bytes, end: int, *, final: bool) -> Iterator[bytes]:
+        """The events of the lines up to ``end``; gives up to where they were looked at, which is short of an event that may go on."""
+        start = 0
+        if self.within:
+            start = _after(data, 0, end)
+            self.within = start == end
+        found = {word: data.find(word, start, end) for word in self._words}
+        while True:
+            places = [place for place in found.values() if place >= 0]
+            if not places:
+                return end
+            first = min(places)
+            begin = data.rfind(b"\n", start, first) + 1 or start
+            start = _after(data, data.find(b"\n", first) + 1, end)
+            if start == end and not final and len(data) - begin < LONGEST_EVENT:
+                return begin
+            yield data[begin:min(start, begin + LONGEST_EVENT)]
+            self.within = start == end
+            for word, place in found.items():
+                if 0 <= place < start:
+                    found[word] = data.find(word, start, end)
+
+    def _huge(self, stream: Bytes, data: bytes) -> Iterator[bytes]:
+        """A line that has no end yet, passed over in pieces; it counts once its end is there. Gives what stands behind it."""
+        overlap = max(map(len, self._words), default=1) - 1
+        kept, size, goes_on = data[:_KEPT_OF_HUGE], 0, self.within and _GOES_ON.match(data)
+        has = next((word for word in self._words if word in data), b"")
+        while (end := data.find(b"\n") + 1) == 0:
+            size += len(data) - min(overlap, len(data))
+            block = stream.read(BLOCK)
+            if not block:
+                return b""
+            data = data[len(data) - min(overlap, len(data)):] + block
+            stop = data.find(b"\n")
+            stop = stop if stop >= 0 else len(data)
+            has = has or next((word for word in self._words if data.find(word, 0, stop) >= 0), b"")
+        self.consumed += size + end
+        if not goes_on:
+            self.within = bool(has)
+            if has:
+                yield kept + b" " + has + b"\n"  # it may have stood beyond what is kept
+        return data[end:]
+
+
+def _after(data: bytes, place: int, end: int) -> int:
+    """Where the lines that go on with an event end; ``place`` is the beginning of a line."""
+    while place < end and _GOES_ON.match(data, place):
+        place = data.find(b"\n", place) + 1 or end
+    return place
