@@ -64,6 +64,8 @@ async def meet(dialer: Dialer, host: str, port: int, *, tls: ssl.SSLContext | No
         raise Unreachable(f"{where} is no mail server: {type(error).__name__}",
                           hint="Check the port and whether TLS is spoken there") from error
     finally:
+        if client.transport:
+            client.transport.abort()  # before the socket goes: the loop must not watch a number that the next connection gets
         client.close()
         opened.close()
 

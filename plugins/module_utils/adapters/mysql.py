@@ -36,10 +36,11 @@ async def ask(dialer: Dialer, host: str, port: int, *, user: str | None, passwor
     where = f"{host}:{port}"
     opened = await dialer.connect(host, port, stage=stage)
     stage(f"the answer of {where}")
+    same = opened.dup()  # TLS takes the other one over
 
     def abandon() -> None:
         with contextlib.suppress(OSError):
-            opened.shutdown(socket.SHUT_RDWR)
+            same.shutdown(socket.SHUT_RDWR)
 
     try:
         with network_errors(where):
@@ -57,8 +58,8 @@ async def ask(dialer: Dialer, host: str, port: int, *, user: str | None, passwor
             raise Unreachable(f"{where} does not speak MySQL", hint="Check the port and what answers there") from error
         raise
     finally:
-        with contextlib.suppress(OSError):
-            opened.close()
+        same.close()
+        opened.close()
 
 
 def _ask(opened: socket.socket, host: str, port: int, user: str | None, password: str | None, database: str | None,

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -107,10 +109,13 @@ async def _fingerprint(dialer: Dialer, host: str, port: int, kind: str, stage: S
         with network_errors(where):
             key = await asyncssh.get_server_host_key(host, port, sock=opened, server_host_key_algs=[kind], config=None)
             return key.get_fingerprint() if key else None
-    except ValueError:
+    except ValueError:  # before the socket was taken
+        opened.close()
         return None
     except asyncssh.Error as error:
         raise Unreachable(f"{where} breaks the key exchange off: {printable(str(error.reason), length=200)}",
                           hint="See sshd's log") from error
-    finally:
-        opened.close()
+    except BaseException:
+        with contextlib.suppress(OSError):  # asyncssh owns it, and sees that it ends
+            opened.shutdown(socket.SHUT_RDWR)
+        raise

@@ -6,18 +6,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from ..core.clock import Clock
 from ..core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, OpsError
 from ..core.quantities import format_duration
-from . import observe_protocols, observe_web
 from .expectations import Complaint, shown
-from .ports import Network, Stage
+from .options import WEB
 from .targets import Target
+
+if TYPE_CHECKING:
+    from .ports import Network, Stage
+
+    Observer = Callable[[Target, Network, Stage, Clock], Awaitable[list[Complaint]]]
 
 # Errors that say something of this side and nothing of the target.
 OURS = (LibraryMissing, InvalidOption, Busy)
 _TOLD = 5
+
+
+def observer(kind: str) -> Observer:
+    """What probes targets of this kind. Imported when it is first asked for: ask before the first probe, since an import holds up
+    all that are under way.
+    """
+    if kind in WEB or kind == "prometheus":
+        from . import observe_web
+
+        return observe_web.prometheus if kind == "prometheus" else observe_web.web
+    from . import observe_protocols
+
+    return getattr(observe_protocols, kind)
 
 
 async def observe(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
@@ -29,7 +47,7 @@ async def observe(target: Target, network: Network, stage: Stage, clock: Clock) 
     if target.every_address:
         return await _each_address(target, network, stage, clock)
     async with asyncio.timeout(target.timeout):
-        return await _OBSERVERS[target.kind](target, network, stage, clock)
+        return await observer(target.kind)(target, network, stage, clock)
 
 
 async def _each_address(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
@@ -51,7 +69,7 @@ async def _each_address(target: Target, network: Network, stage: Stage, clock: C
 
         try:
             async with asyncio.timeout(left):
-                return await _OBSERVERS[target.kind](target, network.only(target.host, address), staged, clock)
+                return await observer(target.kind)(target, network.only(target.host, address), staged, clock)
         except TimeoutError:
             return [Complaint(f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}",
                               hint="See whether the service is overloaded or a firewall swallows packets")]
@@ -67,10 +85,3 @@ async def _each_address(target: Target, network: Network, stage: Stage, clock: C
     listed = ", ".join(f"{address} ({complaint.message})" for address, complaint in bad[:_TOLD])
     return [Complaint(f"{len(bad)} of {len(told)} addresses of {shown(target.host)} {'is' if len(bad) == 1 else 'are'} not well: {listed}"
                       + (" and more" if len(bad) > _TOLD else ""), [address for address, _complaint in bad], addresses, bad[0][1].hint)]
-
-
-_OBSERVERS: dict[str, Callable[[Target, Network, Stage, Clock], Awaitable[list[Complaint]]]] = {
-    "http": observe_web.web, "https": observe_web.web, "prometheus": observe_web.prometheus,
-    **{kind: getattr(observe_protocols, kind) for kind in (
-        "tcp", "dns", "postgresql", "redis", "grpc", "websocket", "smtp", "ldap", "ssh", "mysql", "rabbitmq", "kubernetes")},
-}

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.clock import Clock
 from .expectations import Complaint, shown
-from .ports import Network, Stage
 from .targets import Target
-from .workloads import complaints_of_workload
+
+if TYPE_CHECKING:
+    from .ports import Network, Stage
 
 
 async def tcp(target: Target, network: Network, stage: Stage, _clock: Clock) -> list[Complaint]:
@@ -165,6 +166,8 @@ async def rabbitmq(target: Target, network: Network, stage: Stage, _clock: Clock
 
 async def kubernetes(target: Target, network: Network, stage: Stage, _clock: Clock) -> list[Complaint]:
     """The workload is ready."""
+    from .workloads import complaints_of_workload
+
     asked = target.check
     found, pods = await network.workload(asked.kubeconfig, asked.context, asked.namespace, asked.kind, asked.name,
                                          pods_of=asked.pods_of, timeout=target.timeout, stage=stage)

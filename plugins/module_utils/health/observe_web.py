@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..core.clock import Clock
 from ..core.errors import InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
 from .addresses import forbidden_address, is_numeric
 from .expectations import Complaint, Content, Statuses, shown
-from .metrics import complaints_of_metrics
-from .ports import HttpAnswer, Network, Stage
-from .steps import Step, blank_out
 from .targets import Target
 from .web import REDIRECTS, WebRequest, next_hop
+
+if TYPE_CHECKING:
+    from .ports import HttpAnswer, Network, Stage
+    from .steps import Step
 
 
 async def web(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
@@ -35,6 +37,8 @@ async def prometheus(target: Target, network: Network, stage: Stage, clock: Cloc
 
     :raises OpsError: where there is no answer to be judged
     """
+    from .metrics import complaints_of_metrics
+
     answer = await _answer(target, target.request, network, stage)
     complaints = _complaints(answer, target.statuses, Content(), target.max_body)
     if complaints:
@@ -70,6 +74,8 @@ def _location(answer: HttpAnswer) -> str | None:
 
 async def _walk(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
     """The steps in turn until one is not as expected; what is told has nothing in it that was taken."""
+    from .steps import blank_out
+
     taken = dict(target.secrets)
     for number, step in enumerate(target.steps, 1):
         where = f"step {number} of {len(target.steps)}, {shown(step.name)!r}"
@@ -90,9 +96,9 @@ async def _walk(target: Target, network: Network, stage: Stage, clock: Clock) ->
         taken |= {name: value for name, value in found.items() if value is not None}
         complaints = _complaints(answer, step.statuses, step.content, target.max_body, blank_out(taken))
         complaints += _late(step, seconds)
-        complaints += [Complaint(f"the answer does not have {name}, which is to be taken from its {take.source}", None, None,
+        complaints += [Complaint(f"the answer does not have {take.name}, which is to be taken from its {take.source}", None, None,
                                  "See what it answers; the path, name or pattern may have changed")
-                       for take in step.takes if found[(name := take.name)] is None and not complaints]
+                       for take in step.takes if found[take.name] is None]
         if complaints:
             first, *others = complaints
             return [Complaint(f"{where}: {first.message}", first.observed, first.limit, first.hint), *others]

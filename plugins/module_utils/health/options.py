@@ -12,6 +12,8 @@ KINDS = ("http", "https", "tcp", "dns", "postgresql", "redis", "grpc", "promethe
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "redis": 6379, "dns": 53, "smtp": 25, "ldap": 389, "ssh": 22, "mysql": 3306,
          "rabbitmq": 5672}
 TLS_PORTS = {"smtp": 465, "ldap": 636, "rabbitmq": 5671}
+# Those that need no more than the options which all have; `protocols` knows the others.
+PLAIN = frozenset({"http", "https", "tcp", "dns", "postgresql", "mysql", "redis"})
 WEB = frozenset({"http", "https"})
 PAGES = WEB | {"prometheus"}
 BY_URL = PAGES | {"websocket"}

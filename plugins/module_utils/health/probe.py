@@ -7,15 +7,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.clock import Clock
 from ..core.errors import Interrupted, InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
 from .expectations import Complaint
-from .observe import OURS, observe
-from .ports import Network
+from .observe import OURS, observe, observer
 from .targets import Target
+
+if TYPE_CHECKING:
+    from .ports import Network
 
 _LONGEST_BACKOFF = 30.0
 # What one probe may have open at once: the racing connections to a name's addresses, and what looks the name up.
@@ -71,6 +73,8 @@ async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock
     taken = {} if taken is None else taken
     for target in targets:
         taken.setdefault(target.name, [])
+    for kind in {target.kind for target in targets}:
+        observer(kind)  # imported now, and not while latencies are measured
     work = (target for _round in range(pace.samples) for target in targets)
 
     async def take() -> None:

@@ -79,13 +79,12 @@ class QueueCheck:
 Check = GrpcCheck | PageCheck | ConversationCheck | MailCheck | DirectoryCheck | ShellCheck | QueueCheck | Workload
 
 
-def read_check(kind: str, options: Mapping[str, Any], where: str) -> Check | None:
-    """What is asked of a target of this kind; None for the kinds that need no more than the target says.
+def read_check(kind: str, options: Mapping[str, Any], where: str) -> Check:
+    """What is asked of a target of this kind, which is none of `options.PLAIN`.
 
     :raises InvalidOption: for values that cannot be used
     """
-    reader = _READERS.get(kind)
-    return reader(options, where) if reader else None
+    return _READERS[kind](options, where)
 
 
 def _words(options: Mapping[str, Any], option: str, where: str) -> tuple[str, ...]:

@@ -7,17 +7,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration, parse_size
 from .expectations import Content, Statuses, read_statuses, shown
-from .options import BUILT_IN, BY_URL, KINDS, ONLY_FOR, PAGES, PORTS, TARGET_OPTIONS, TLS_PORTS, WEB
-from .protocols import Check, read_check
+from .options import BUILT_IN, BY_URL, KINDS, ONLY_FOR, PAGES, PLAIN, PORTS, TARGET_OPTIONS, TLS_PORTS, WEB
 from .requests import read_content, read_request
-from .steps import Step, read_secrets, read_steps
 from .web import Url, WebRequest, ascii_host, read_url
-from .workloads import Workload
+
+if TYPE_CHECKING:
+    from .protocols import Check
+    from .steps import Step
 
 _SCHEMES = {"http": ("http",), "https": ("https",), "prometheus": ("http", "https"), "websocket": ("ws", "wss")}
 _BY_SCHEME = {"http": "http", "https": "https", "ws": "websocket", "wss": "websocket"}
@@ -119,7 +120,8 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
                 raise InvalidOption(f"{where}: url and {option} contradict each other", hint="Keep one of them")
     options = {**BUILT_IN, **fitting, **own}
     url = _url(kind, options, where) if kind in BY_URL else None
-    check = read_check(kind, options, where)
+    check = _check(kind, options, where)
+    secrets, steps = _critical_path(url, own, options, where)
     host, port = (url.host, url.port) if url else ("", 0) if kind == "kubernetes" else _place(kind, options, where)
     latency = {word: _duration(options, word, where) for word in ("latency_warn", "latency_fail")}
     if None not in latency.values() and latency["latency_warn"] > latency["latency_fail"]:
@@ -137,7 +139,7 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
     expected = options.get("expected")
     return Target(
         name=name, service=service, kind=kind, host=host, port=port, timeout=timeout,
-        address=check.words if isinstance(check, Workload) else _address(kind, url, host, port, options),
+        address=check.words if kind == "kubernetes" else _address(kind, url, host, port, options),
         retries=_count(options, "retries", where, highest=100), retry_delay=_duration(options, "retry_delay", where) or 0.0,
         latency_warn=latency["latency_warn"], latency_fail=latency["latency_fail"], critical=bool(options["critical"]),
         tls=url.secure if url else kind in ONLY_FOR["tls"] and bool(options["tls"]),
@@ -150,7 +152,7 @@ def _read(name: str, own: Mapping[str, Any], general: Mapping[str, Any], where: 
         expected=tuple(str(one) for one in expected) if expected is not None else None,
         query=options["query"], database=options.get("database", _DATABASES.get(kind)), ssl_mode=options["ssl_mode"],
         user=options.get("user"), password=options.get("password"), every_address=options["addresses"] == "all", check=check,
-        steps=_steps(url, own, options, where) if url and "steps" in own else (), secrets=read_secrets(own, where),
+        steps=steps, secrets=secrets,
         depends_on=tuple(str(one) for one in options.get("depends_on") or ()), layer=options.get("layer"),
     )
 
@@ -180,12 +182,28 @@ def _url(kind: str, options: Mapping[str, Any], where: str) -> Url:
     return url
 
 
-def _steps(url: Url, own: Mapping[str, Any], options: Mapping[str, Any], where: str) -> tuple[Step, ...]:
+def _check(kind: str, options: Mapping[str, Any], where: str) -> Check | None:
+    """What is asked beyond host and port; imported where it is, since most runs probe nothing else than HTTP."""
+    if kind in PLAIN:
+        return None
+    from .protocols import read_check
+
+    return read_check(kind, options, where)
+
+
+def _critical_path(url: Url | None, own: Mapping[str, Any], options: Mapping[str, Any],
+                   where: str) -> tuple[dict[str, str], tuple[Step, ...]]:
+    """Secrets and steps, imported as above."""
+    if not url or not own.keys() & {"steps", "secrets"}:
+        return {}, ()
+    from .steps import read_secrets, read_steps
+
+    secrets = read_secrets(own, where)
     for option in _OF_A_STEP:
         if option in own:
             raise InvalidOption(f"{where}: {option} beside steps", hint="Each step says it for itself")
     shared = {key: options[key] for key in ("headers", "public_headers", "user", "password") if key in options}
-    return read_steps(own["steps"], url, shared, read_secrets(own, where), where)
+    return secrets, read_steps(own["steps"], url, shared, secrets, where)
 
 
 def _place(kind: str, options: Mapping[str, Any], where: str) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from ..core.errors import Interrupted, InvalidOption
 from ..core.finding import Status
 from ..core.quantities import format_duration, parse_duration
 from .judge import ServiceLimits, availability, judge_services, judge_targets, read_number, read_pair, read_percentage
-from .observe import Network
+from .ports import Network
 from .probe import Pace, Sample, probe_all, to_its_end
 from .targets import Target
 
