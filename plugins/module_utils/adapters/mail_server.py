@@ -76,8 +76,6 @@ def _in_our_words(error: Exception, where: str) -> OpsError:
     said = printable(str(getattr(error, "message", error)), length=200)
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         return AccessDenied(f"{where} refuses the login: {said}", hint="Check user and password; many servers want TLS first: starttls")
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return Unreachable(f"{where} does not offer it: {said}",
-                           hint="Switch it on in the server, or leave starttls, user and password out")
     code = getattr(error, "code", None)
-    return Unreachable(f"{where} is no mail server that lets us in: {f'{code} ' if code else ''}{said}", hint="See the server's log")
+    return Unreachable(f"{where} does not let us in: {f'{code} ' if code else ''}{said}",
+                       hint="See the server's log; what it does not offer, STARTTLS or AUTH, is switched on there")
