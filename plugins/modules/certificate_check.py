@@ -69,7 +69,7 @@ options:
       starttls:
         description: Protocol in which TLS is asked for first; by default TLS begins at once.
         type: str
-        choices: [smtp, imap, postgres, ldap]
+        choices: [smtp, imap, pop3, postgres, mysql, ldap]
       format:
         description: Format of the files; by default V(auto), which looks at their content.
         type: str
@@ -252,7 +252,7 @@ OPTIONS = own(
         "served_at": {"type": "list", "elements": "dict"},
         "addresses": {"type": "list", "elements": "str"},
         "server_name": {"type": "str"},
-        "starttls": {"type": "str", "choices": ["smtp", "imap", "postgres", "ldap"]},
+        "starttls": {"type": "str", "choices": ["smtp", "imap", "pop3", "postgres", "mysql", "ldap"]},
         "format": {"type": "str", "choices": ["auto", "pem", "der", "pkcs12", "jks"]},
         "password": {"type": "str", "no_log": True},
         "key_file": {"type": "path", "no_log": False},

@@ -5,7 +5,7 @@
     root = Authority.create("Lab root")
     with serve_tls(root.issue(["localhost"])) as port: ...
     with serve_tls(root.issue(["localhost"], not_after=now - day)) as port: ...     # expired
-    with serve_tls(identity, starttls="smtp") as port: ...                          # also imap, ldap
+    with serve_tls(identity, starttls="smtp") as port: ...                          # also imap, pop3, ldap
     with serve_unwell("silent") as port: ...                                        # never answers
     with postgres_with_tls(installation, identity) as (server, target): ...         # the real thing
 
@@ -232,15 +232,15 @@ def serve_tls(identity: Identity, *, starttls: str | None = None, by_name: Mappi
               ) -> Iterator[int]:
     """A server that shows ``identity``, then closes politely; yields its port.
 
-    ``starttls``: smtp (aiosmtpd), imap or ldap (just enough of RFC 3501 6.2.1 and RFC 4511 4.14); None is TLS from the
-    first byte.
+    ``starttls``: smtp (aiosmtpd), imap, pop3 or ldap (just enough of RFC 3501 6.2.1, RFC 2595 4 and RFC 4511 4.14); None is TLS
+    from the first byte.
     """
     context = server_context(identity, by_name=by_name, minimum=minimum, maximum=maximum)
     if starttls == "smtp":
         with _smtp_server(context, host, port) as bound:
             yield bound
         return
-    greet = {None: None, "imap": _greet_imap, "ldap": _greet_ldap}[starttls]
+    greet = {None: None, "imap": _greet_imap, "pop3": _greet_pop3, "ldap": _greet_ldap}[starttls]
 
     def talk(connection: socket.socket) -> None:
         if greet:
@@ -362,6 +362,14 @@ def _greet_imap(connection: socket.socket) -> None:
     connection.sendall(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] testbed ready\r\n")
     if not _serve_imap(connection):
         raise ConnectionResetError("the client left")
+
+
+def _greet_pop3(connection: socket.socket) -> None:
+    connection.sendall(b"+OK testbed ready\r\n")
+    with connection.makefile("rb", buffering=0) as lines:
+        if lines.readline(1024).strip().upper() != b"STLS":
+            raise ConnectionResetError("the client left")
+    connection.sendall(b"+OK begin TLS negotiation\r\n")
 
 
 def _serve_imap(connection: socket.socket) -> bool:

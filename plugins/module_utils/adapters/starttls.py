@@ -14,12 +14,16 @@ _LINE_BYTES = 8192
 _LINES = 100
 # ExtendedRequest [APPLICATION 23] with requestName [0] 1.3.6.1.4.1.1466.20037, message id 1 (RFC 4511, 4.12 and 4.14.1).
 _LDAP_STARTTLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
+# Protocol::SSLRequest: capabilities PROTOCOL_41, SSL and SECURE_CONNECTION, packets of up to 16 MiB, character set utf8mb4 (MySQL
+# documentation, "Connection Phase Packets").
+_MYSQL_STARTTLS = (0x200 | 0x800 | 0x8000).to_bytes(4, "little") + (2**24).to_bytes(4, "little") + b"\x2d" + bytes(23)
+_MYSQL_SSL = 0x800
 # SSLRequest: length 8, code 80877103 (PostgreSQL documentation, "Message Formats").
 _POSTGRES_STARTTLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 
 def ask_for_tls(connection: socket.socket, protocol: str, end: float) -> None:
-    """Speak ``smtp``, ``imap``, ``postgres`` or ``ldap`` up to where the handshake begins, by ``end`` (monotonic).
+    """Speak ``smtp``, ``imap``, ``pop3``, ``postgres``, ``mysql`` or ``ldap`` up to where the handshake begins, by ``end`` (monotonic).
 
     :raises Unreachable: when the server says no, or something else
     :raises EOFError: when it hangs up
@@ -119,6 +123,33 @@ def _imap(dialogue: _Dialogue) -> None:
         raise _refused(answer)
 
 
+def _pop3(dialogue: _Dialogue) -> None:
+    """RFC 2595, section 4."""
+    for command in (b"", b"STLS\r\n"):
+        dialogue.send(command)
+        answer = dialogue.line()
+        if not answer.startswith(b"+OK"):
+            raise _refused(answer)
+
+
+def _mysql(dialogue: _Dialogue) -> None:
+    """MySQL documentation, Protocol::HandshakeV10: the server speaks first, and says whether it has TLS."""
+    head = dialogue.receive(4)  # length of three bytes, little end first, and the packet's number
+    length = int.from_bytes(head[:3], "little")
+    if not 0 < length <= _LINE_BYTES:
+        raise _refused("what is no packet of MySQL")
+    packet = dialogue.receive(length)
+    if packet[0] == 0xFF:  # ERR_Packet: a code of two bytes and the text
+        raise _refused(packet[3:])
+    _version, nothing, rest = packet[1:].partition(b"\0")
+    offers = rest[13:15]  # after the connection's id, a nonce and a filler
+    if packet[0] != 10 or not nothing or len(offers) < 2:
+        raise _refused("what is no greeting of MySQL")
+    if not int.from_bytes(offers, "little") & _MYSQL_SSL:
+        raise _refused("a greeting without SSL")
+    dialogue.send(len(_MYSQL_STARTTLS).to_bytes(3, "little") + bytes([(head[3] + 1) % 256]) + _MYSQL_STARTTLS)
+
+
 def _postgres(dialogue: _Dialogue) -> None:
     """PostgreSQL documentation, "SSL Session Encryption": one byte, S for yes and N for no."""
     dialogue.send(_POSTGRES_STARTTLS)
@@ -155,4 +186,5 @@ def _element(data: bytes, start: int = 0) -> tuple[bytes, int]:
     return data[begin:begin + length], begin + length
 
 
-_PROTOCOLS: dict[str, Callable[[_Dialogue], None]] = {"smtp": _smtp, "imap": _imap, "postgres": _postgres, "ldap": _ldap}
+_PROTOCOLS: dict[str, Callable[[_Dialogue], None]] = {
+    "smtp": _smtp, "imap": _imap, "pop3": _pop3, "postgres": _postgres, "mysql": _mysql, "ldap": _ldap}

@@ -19,7 +19,7 @@ KINDS = ("endpoint", "file", "folder", "secret", "certificate", "acm")
 # Kinds that hold one certificate, of which endpoints can be asked whether they show it.
 _PLACES = ("file", "secret", "certificate", "acm")
 # The port that is meant where an endpoint names none, by the protocol that STARTTLS is spoken in.
-_PORTS = {None: 443, "smtp": 25, "imap": 143, "postgres": 5432, "ldap": 389}
+_PORTS = {None: 443, "smtp": 25, "imap": 143, "pop3": 110, "postgres": 5432, "mysql": 3306, "ldap": 389}
 STARTTLS = tuple(name for name in _PORTS if name)
 _ENDPOINT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]@]+))(?::(?P<port>[0-9]{1,5}))?")
 

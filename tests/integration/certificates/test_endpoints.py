@@ -9,8 +9,11 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import ToolMissing
 
+from tests.conftest import missing
 from tests.testbed import tls
+from tests.testbed.mariadb import serve_mariadb
 from tests.testbed.tls import Authority, self_signed, serve_tls, serve_unwell
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -110,7 +113,7 @@ def test_a_server_that_does_not_speak_tls_is_told_within_the_timeout(check):
     assert took < 8 and answer["certificates"] == []
 
 
-@pytest.mark.parametrize("protocol", ["smtp", "imap", "ldap"])
+@pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3", "ldap"])
 def test_starttls(check, root, protocol):
     with serve_tls(root.issue(["localhost"]), starttls=protocol) as well, \
             serve_tls(root.issue(["localhost"], not_after=NOW - DAY), starttls=protocol) as expired, \
@@ -119,6 +122,15 @@ def test_starttls(check, root, protocol):
                                 {"well": well, "expired": expired, "silent": silent, "plain": plain}.items()], timeout="1500ms")
     assert amiss["well"] == {} and set(amiss["expired"]) == {"expiry"}
     assert set(amiss["silent"]) == {"reachable"} and set(amiss["plain"]) == {"reachable"}
+
+
+def test_a_real_mariadb(check, root):
+    try:
+        with serve_mariadb(root.intermediate().issue(["localhost"])) as port:
+            amiss, answer = check([endpoint("db", port, starttls="mysql")])
+    except ToolMissing as error:
+        missing(str(error))
+    assert amiss["db"] == {} and answer["certificates"][0]["issuer"].startswith("CN=Testbed intermediate")
 
 
 def test_a_real_postgresql(check, root, newest_pg, installation):

@@ -199,7 +199,7 @@ def test_what_may_not_be_read_is_told(check, root, folder):
     ({"sources": [{"file": "/x", "folder": "/y"}]}, "mutually exclusive"),
     ({"sources": [{"name": "x"}]}, "one of the following is required"),
     ({"sources": []}, "nothing to look at"),
-    ({"sources": [{"endpoint": "x:1", "starttls": "pop3"}]}, "must be one of: smtp, imap, postgres, ldap"),
+    ({"sources": [{"endpoint": "x:1", "starttls": "nntp"}]}, "must be one of: smtp, imap, pop3, postgres, mysql, ldap"),
     ({"sources": [{"endpoint": "x:70000"}]}, "70000 is no port"),
     ({"sources": [{"endpoint": "https://x/"}]}, "is not host:port"),
     ({"sources": [{"endpoint": "::1:443"}]}, "is not host:port"),

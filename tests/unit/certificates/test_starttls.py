@@ -12,6 +12,9 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.starttls import ask_for_tls
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Unreachable
 
+# Protocol 10, version, id, nonce, filler, capabilities 0xffff (with SSL, 0x0800), the rest of a greeting.
+_PACKET = b"\x0a8.0.36\0" + b"\x07\0\0\0" + b"saltsalt" + b"\0" + b"\xff\xff" + b"\x2d\x02\0\xff\xc1" + bytes(10)
+GREETING = len(_PACKET).to_bytes(3, "little") + b"\0" + _PACKET
 AFTER = b"\x16\x03\x03"  # what follows the dialogue belongs to the handshake and must be left in the socket
 
 
@@ -34,6 +37,8 @@ def talk(protocol, *answers, seconds=2.0):
 @pytest.mark.parametrize("protocol, answers", [
     ("smtp", [b"220-mail\r\n220 ready\r\n", b"250-mail\r\n250-SIZE 1\r\n250 starttls\r\n", b"220 go\r\n"]),
     ("imap", [b"* OK hello\r\n", b"* CAPABILITY X\r\n", b"a1 OK go\r\n"]),
+    ("pop3", [b"+OK hello\r\n", b"+OK go\r\n"]),
+    ("mysql", [GREETING]),
     ("postgres", [b"S"]),
     ("ldap", [bytes.fromhex("300c02010178070a010004000400")]),
     # Active Directory writes every length in the long form.
@@ -52,6 +57,13 @@ def test_a_yes_ends_the_dialogue_at_its_last_byte(protocol, answers):
     ("smtp", [b"220-x\r\n" * 200], "more lines than an answer has"),
     ("imap", [b"* BYE busy\r\n"], "* BYE busy"),
     ("imap", [b"* OK x\r\n", b"a1 BAD no\r\n"], "a1 BAD no"),
+    ("pop3", [b"-ERR locked\r\n"], "-ERR locked"),
+    ("pop3", [b"+OK x\r\n", b"-ERR no\r\n"], "-ERR no"),
+    ("mysql", [GREETING.replace(b"\xff\xff", b"\xff\xf7")], "a greeting without SSL"),
+    ("mysql", [b"\x17\0\0\0\xff\x10\x04Too many connections"], "Too many connections"),
+    ("mysql", [b"HTTP/1.1 400 Bad"], "what is no packet of MySQL"),
+    ("mysql", [b"\x05\0\0\0\x0a8.0\0"], "what is no greeting of MySQL"),
+    ("mysql", [b"\0\0\0\0"], "what is no packet of MySQL"),
     ("postgres", [b"N"], "'N'"),
     ("postgres", [b"E"], "'E'"),
     ("ldap", [bytes.fromhex("300c02010178070a010234000400")], "resultCode 2"),
@@ -65,7 +77,7 @@ def test_a_no_is_told_in_the_servers_words(protocol, answers, said):
     assert said in error.value.message and error.value.hint
 
 
-@pytest.mark.parametrize("protocol", ["smtp", "imap", "postgres", "ldap"])
+@pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3", "postgres", "mysql", "ldap"])
 def test_a_hang_up_and_silence_are_told_apart(protocol):
     with pytest.raises(EOFError):
         talk(protocol)
