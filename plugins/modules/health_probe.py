@@ -71,7 +71,7 @@ options:
         type: str
       json:
         description:
-          - Values in the JSON of the HTTP body, by path. A path is C(checks[0].name), or a JSON pointer C(/checks/0/name).
+          - Values in the JSON of the HTTP body or the message, by path. A path is C(checks[0].name), or a JSON pointer C(/checks/0/name).
           - A value is compared as it is, with its type, or by a dictionary of C(eq), C(ne), C(lt), C(le), C(gt), C(ge), C(in),
             C(matches) and C(exists), which must all hold.
         type: dict
