@@ -25,7 +25,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postg
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request
 from ansible_collections.evenkeel.ops.plugins.modules import postgresql_reindex, postgresql_vacuum
 
-from tests.benchmarks.harness import Row, seconds
+from tests.benchmarks.harness import Row, seconds, side_by_side
 from tests.conftest import ROOT
 from tests.testbed.postgres import installations, running_server
 
@@ -38,9 +38,10 @@ ALL_NAMES = [("all_sick", f"t{number:03}") for number in range(TABLES)]
 
 
 def rows() -> Iterator[Row]:
-    """Four rows; each checks that what it measures did what it should."""
+    """All of them; each checks that what it measures did what it should."""
     newest = max(installations(), key=lambda one: one.major)
-    with running_server(newest, settings={"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}) as (_server, target):
+    settings = {"autovacuum": "off", "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}  # none comes by itself
+    with running_server(newest, settings=settings) as (_server, target):
         yield from _rows_on(target, newest)
 
 
@@ -55,16 +56,6 @@ def _rows_on(target, installation) -> Iterator[Row]:
         yield from bench.second_run()
         yield from bench.all_sick()
         yield from bench.application()
-
-
-def in_turn(ours: Callable[[], None], theirs: Callable[[], None], prepare: Callable[[], None], repetitions: int) -> tuple[float, float]:
-    """Median seconds of both, each after ``prepare``; who begins changes with each repetition, since the disk remembers the one before."""
-    took: dict[Callable[[], None], list[float]] = {ours: [], theirs: []}
-    for number in range(repetitions):
-        for work in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-            prepare()
-            took[work].append(seconds(work))
-    return statistics.median(took[ours]), statistics.median(took[theirs])
 
 
 class _Bench:
@@ -130,15 +121,15 @@ class _Bench:
                     or any("well" in entry["relation"] for entry in relations):
                 raise AssertionError(f"{work}: {answer.summary}")
 
-        mine, peer = in_turn(ours, theirs, prepare, REPETITIONS)
+        mine, peer = side_by_side(ours, theirs, prepare=prepare, repetitions=REPETITIONS)
         prepare()
         theirs()
         if (after := module.run(request)).values["relations"]:
             raise AssertionError(f"{work}: the peer left {after.summary} to do")
         prepare()
         whole = seconds(lambda: self.process(module, policy))
-        return Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", mine / peer, 1.15, False,
-                   f"run() {mine:.2f}, whole module process {whole:.2f}; peer on exactly those 20 tables {peer:.2f}")
+        return Row(work, "bare `vacuumdb`" if policy == "vacuum" else "bare `reindexdb`", mine / peer, 1.15, False,
+                   f"{mine:.2f} s against {peer:.2f} s on exactly those 20; whole module process {whole:.2f} s")
 
     def second_run(self) -> Iterator[Row]:
         """Nothing is to be done any more; the peer's rebuilding makes the catalogs due again, hence the VACUUM in between."""
@@ -163,8 +154,8 @@ class _Bench:
         mine, peer = (statistics.median(column) for column in zip(*pairs, strict=True))
         whole = seconds(lambda: [self.process(module, policy) for module, policy in modules])
         yield Row("the same 400 tables again, nothing to do", "vacuumdb -j2 -z and reindexdb -j2 --concurrently of all",
-                  peer / mine, 15, True, f"two run() {mine:.3f}, two whole module processes {whole:.2f}; peer {peer:.2f}")
-        yield Row("the same, with Python's start-up twice", "the same", peer / whole, None, True, f"{whole:.2f}; peer {peer:.2f}")
+                  peer / mine, 15, True, f"{mine:.3f} s against {peer:.2f} s")
+        yield Row("the same, with Python's start-up twice", "the same", peer / whole, None, True, f"{whole:.2f} s against {peer:.2f} s")
 
     def all_sick(self) -> Iterator[Row]:
         """Every table of another schema is sick: nothing can be won by choosing, and little may be lost by it."""
@@ -187,9 +178,9 @@ class _Bench:
                 if len([entry for entry in answer.values["relations"] if entry["status"] == "done"]) != TABLES:
                     raise AssertionError(f"{work}: {answer.summary}")
 
-            mine, peer = in_turn(ours, theirs, prepare, REPETITIONS)
-            yield Row(work, "bare vacuumdb" if policy == "vacuum" else "bare reindexdb", mine / peer, 1.1, False,
-                      f"run() {mine:.2f}; peer {peer:.2f}")
+            mine, peer = side_by_side(ours, theirs, prepare=prepare, repetitions=REPETITIONS)
+            yield Row(work, "bare `vacuumdb`" if policy == "vacuum" else "bare `reindexdb`", mine / peer, 1.1, False,
+                      f"{mine:.2f} s against {peer:.2f} s")
 
     def sicken_all(self) -> None:
         """Of each of them half the rows are dead."""
