@@ -25,6 +25,8 @@ _FORBIDDEN = tuple((ipaddress.ip_network(network), what) for network, what in (
 # RFC 8215).
 _CARRIERS = tuple(ipaddress.ip_network(network) for network in (
     "::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+# For translators at home (RFC 8215), whose prefix may be shorter: where the four bytes are then (RFC 6052, 2.2).
+_AT_HOME = (ipaddress.ip_network("64:ff9b:1::/48"), ((6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12)))
 _ISATAP = (0x00005EFE, 0x02005EFE)  # the first half of such an interface identifier (RFC 5214, 6.1)
 
 
@@ -61,4 +63,6 @@ def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipa
     inside = [last for network in _CARRIERS if address in network]
     if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
         inside.append(last)
+    if address in _AT_HOME[0]:
+        inside += [ipaddress.IPv4Address(bytes(address.packed[at] for at in places)) for places in _AT_HOME[1]]
     return inside + [one for one in (address.sixtofour, *(address.teredo or ())) if one]

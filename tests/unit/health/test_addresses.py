@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.health.addresses impo
     "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe",
     "::169.254.169.254", "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::ffff:100.100.100.200",
     "2001:0:4136:e378:8000:63bf:5601:5601", "::ffff:0:169.254.169.254", "2001:db8::5efe:169.254.169.254", "2001:db8::200:5efe:a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a9:fe:a9fe::", "64:ff9b:1:0:a9:fea9:fe00:0",
 ])
 def test_link_local_and_metadata_addresses_are_forbidden_in_every_form(address):
     assert forbidden_address(address)
