@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         else:
             folder = self.get_shell_option("system_tmpdirs", default=["/tmp"])[0]
             path = self._connection._shell.join_path(folder, f"evenkeel-progress-{secrets.token_hex(16)}")
-            watch = Watch(self, path, interval, self._tell(task_vars))
+            watch = self._watch(path, interval, self._tell(task_vars))
             with self._environment({progress.VARIABLE: path}), watch:
                 result |= self._execute_module(task_vars=task_vars)
             if "findings" not in result:  # it was ended too hard to remove the file itself
@@ -53,6 +53,9 @@ class ActionModule(ActionBase):
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _watch(self, *arguments: Any) -> Watch:
+        return Watch(self, *arguments)
 
     def _tell(self, task_vars: Mapping[str, Any]) -> Callable[[progress.Reading], None]:
         host = task_vars.get("inventory_hostname", "")
@@ -116,13 +119,17 @@ class Watch:
         _status, content, _errors = self._action._connection.exec_command(f"cat {shlex.quote(self._path)}", sudoable=False)
         return progress.read(content)
 
-    def _cancelled(self, number: int, frame: object) -> None:
-        before = self._handlers[number]
-        signal.signal(number, before if before is not None else signal.SIG_DFL)
+    def end_module(self) -> None:
+        """Tell it to end, as far as that can be done."""
         with suppress(Exception):
             reading = self._look()
             if reading:  # anybody may have made a file of that name before the module: its process must have been told the name
                 self.on_host(f"grep -qF {shlex.quote(self._path)} /proc/{reading.pid}/environ && kill -TERM {reading.pid}")
+
+    def _cancelled(self, number: int, frame: object) -> None:
+        before = self._handlers[number]
+        signal.signal(number, before if before is not None else signal.SIG_DFL)
+        self.end_module()
         if callable(before):
             before(number, frame)
         else:

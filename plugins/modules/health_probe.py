@@ -308,8 +308,44 @@ options:
     description:
       - How many targets are probed at once.
       - Answers are read by one process, so many at once add a few milliseconds to each latency that is measured.
+      - Lowered with a warning where this process may not open that many files.
     type: int
     default: 50
+  watch:
+    description:
+      - Probe for a while instead of once, O(samples) times in each round, and judge the samples of all rounds.
+      - Ends early as soon as a target or service has more bad samples than a pass allows.
+      - A run that is told to end judges and returns what was seen, and is C(unknown).
+      - In check mode the targets are probed once.
+    type: dict
+    suboptions:
+      for:
+        description: How long, such as V(15m).
+        type: str
+        required: true
+      every:
+        description: From the beginning of a round to that of the next, such as V(30s).
+        type: str
+        required: true
+      allowed_bad:
+        description: Percentage of a target's samples that may be bad; it is then a warning.
+        type: float
+        default: 0
+      pass_after:
+        description: When to end early with a pass, where until then everything passed; by default never.
+        type: str
+      drift:
+        description: Limits in percent, C(warn) and C(fail), of the growth of a target's median latency from the first third to the last.
+        type: dict
+        default: {}
+      drift_floor:
+        description: Growth that is none.
+        type: str
+        default: 0s
+      burst:
+        description: Limits, C(warn) and C(fail), of a target's bad samples in a row.
+        type: dict
+        default: {}
 requirements:
   - dnspython >= 2.6, for targets of kind C(dns)
   - psycopg >= 3.2, for targets of kind C(postgresql)
@@ -370,6 +406,16 @@ EXAMPLES = r"""
         error_rate: {warn: 1, fail: 2}
         p95: {warn: 200ms, fail: 500ms}
   register: health
+
+- name: Watch what was just deployed
+  evenkeel.ops.health_probe:
+    layers: [regional, service]
+    targets:
+      - {name: cache, kind: redis, host: cache.example.com, layer: regional}
+      - {name: shop, url: "https://shop.example.com/health", layer: service, depends_on: [shop database]}
+      - {name: shop database, kind: postgresql, host: db.example.com}
+    watch: {for: 15m, every: 30s, drift: {warn: 50, fail: 100}, drift_floor: 20ms}
+  register: health
 """
 
 RETURN = r"""
@@ -387,7 +433,7 @@ targets:
     latency_ms: {description: "Nearest-rank P95 of the good samples, connecting included; null without one.", type: float, returned: always}
     attempts: {description: "Attempts of all samples, retries included.", type: int, returned: always}
     message: {description: What was seen., type: str, returned: always}
-    samples: {description: How often it was probed., type: int, returned: always}
+    samples: {description: "Samples, without those that this side could not take.", type: int, returned: always}
     failed: {description: Samples that were not answered well., type: int, returned: always}
     follows: {description: The failing targets because of which it fails., type: list, elements: str, returned: for followers}
 services:
@@ -407,10 +453,33 @@ services:
     status: {description: "The worst of its findings, whatever they follow.", type: str, returned: always}
     follows: {description: "The failing targets because of which it fails, where nothing of its own does.", type: list, elements: str,
               returned: for followers}
+watch:
+  description: How the watch went.
+  returned: with O(watch)
+  type: dict
+  contains:
+    end: {description: "C(whole), C(failed), C(passed) (early) or C(interrupted).", type: str, returned: always}
+    why: {description: What interrupted it., type: str, returned: always}
+    seconds: {description: How long it was., type: float, returned: always}
+    planned_seconds: {description: How long it was to be., type: float, returned: always}
+    every_seconds: {description: From round to round., type: float, returned: always}
+    rounds: {description: How many began., type: int, returned: always}
+    planned_rounds: {description: How many were to be., type: int, returned: always}
+    fell_out: {description: Rounds for which probing took too long., type: int, returned: always}
+    samples: {description: Samples of all targets., type: int, returned: always}
+    bad: {description: Those not answered well., type: int, returned: always}
+    targets:
+      description:
+        - Per target C(name), C(samples), C(bad), C(allowed), the longest run of bad ones (C(burst), C(burst_began_seconds),
+          C(burst_seconds)), the median latency of the first and last third (C(first_ms), C(last_ms)) and C(drift_percent).
+      type: list
+      elements: dict
+      returned: always
 findings:
   description:
     - C(health.probe) per target; C(health.availability), C(health.error_rate) and C(health.latency) per service that has
       such limits.
+    - With O(watch) C(health.watch), and C(health.burst) and C(health.drift) for targets that break such a limit.
   returned: always
   type: list
   elements: dict
@@ -421,16 +490,16 @@ summary:
   sample: "6 checks: 5 pass, 1 fail"
 """
 
-import asyncio
-
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.descriptors import room
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
+from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import ServiceLimits, judge_services, judge_targets
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.layers import FOLLOWERS, read_foundations, tell_followers
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.options import STEP_OPTIONS, TARGET_OPTIONS
-from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe_all
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Pace, probe_all, to_its_end
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
 OPTIONS = own(
@@ -444,25 +513,47 @@ OPTIONS = own(
     followers={"type": "str", "choices": list(FOLLOWERS), "default": "warn"},
     samples={"type": "int", "default": 1},
     concurrency={"type": "int", "default": 50},
+    watch={"type": "dict", "options": {
+        "for": {"type": "str", "required": True}, "every": {"type": "str", "required": True},
+        "allowed_bad": {"type": "float", "default": 0}, "pass_after": {"type": "str"}, "drift": {"type": "dict", "default": {}},
+        "drift_floor": {"type": "str", "default": "0s"}, "burst": {"type": "dict", "default": {}},
+    }},
 )
 
 
 def run(request: Request) -> Outcome:
-    """Observe all targets, judge each, then judge the services."""
+    """Observe all targets, once or for a while; judge each, then the services, then what follows from what."""
     for given in request["targets"]:  # Ansible sends options back with the result: those not given are most of its bytes
         for option in [option for option, value in given.items() if value is None]:
             del given[option]
     targets = read_targets(request["targets"], request["defaults"])
-    limits = ServiceLimits.from_options(request["limits"])
-    pace = Pace(samples=request["samples"], concurrency=request["concurrency"])
     foundations = read_foundations(targets, request["layers"])
+    limits = ServiceLimits.from_options(request["limits"])
+    wanted, warnings = Pace(samples=request["samples"], concurrency=request["concurrency"]), []
+    pace, seen = wanted.within(room()), None
+    if pace.concurrency < min(wanted.concurrency, len(targets) * pace.samples):
+        warnings.append(f"Only {pace.concurrency} targets are probed at once: this process may open no more files (ulimit -n)")
     network = AsyncNetwork()
     network.prepare({target.kind for target in targets})
-    taken = asyncio.run(probe_all(targets, network, clock=request.clock, pace=pace))
-    rows, probed = judge_targets(targets, taken)
+    if request["watch"]:
+        # Imported late, as every line is compiled on each run: Ansible ships sources.
+        from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge_watch import judge_watch
+        from ansible_collections.evenkeel.ops.plugins.module_utils.health.watch import WatchPolicy, watch
+
+        policy = WatchPolicy.from_options(request["watch"])
+        if request.check_mode:
+            warnings.append("In check mode the targets are probed once and not watched")
+        else:
+            seen = watch(targets, network, clock=request.clock, pace=pace, policy=policy, limits=limits, tell=progress.describe)
+    taken = seen.taken if seen else to_its_end(probe_all(targets, network, clock=request.clock, pace=pace))
+    rows, probed = judge_targets(targets, taken, allowed=seen.allowed if seen else 0)
     services, figures = judge_services(targets, taken, probed, limits)
     rows, probed, services, figures = tell_followers(targets, rows, probed, services, figures, foundations, request["followers"])
-    return Outcome(findings=[*probed, *figures], values={"targets": rows, "services": services})
+    findings, values = [*probed, *figures], {"targets": rows, "services": services}
+    if seen:
+        values["watch"], over_time = judge_watch(seen, targets, pace.samples, foundations)
+        findings += over_time
+    return Outcome(findings=findings, values=values, warnings=warnings)
 
 
 def main() -> None:

@@ -81,6 +81,11 @@ class _Progress:
             self._began = self._clock.monotonic()
         self.tell()
 
+    def describe(self, what: str) -> None:
+        with self._lock:
+            self._what = what
+        self.tell()
+
     def add(self, size: int) -> None:
         if not self._reached:
             with self._lock:
@@ -129,6 +134,12 @@ def begin(what: str, total: int | None = None, *, reached: bool = False) -> None
     """A new piece of work of ``total`` bytes, as far as is known; where ``reached``, only `reach` counts and `add` does not."""
     if _progress is not None:
         _progress.begin(what, total, reached)
+
+
+def describe(what: str) -> None:
+    """The same piece of work in other words, such as how far it is; its time goes on."""
+    if _progress is not None:
+        _progress.describe(what)
 
 
 def add(size: int) -> None:

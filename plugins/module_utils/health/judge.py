@@ -139,7 +139,7 @@ def judge_targets(targets: Sequence[Target], taken: Mapping[str, Sequence[Sample
             "name": target.name, "service": target.service, "kind": target.kind, "address": target.address,
             "status": finding.status.value, "latency_ms": _milliseconds(latency),
             "attempts": sum(sample.attempts for sample in samples), "message": finding.message,
-            "samples": len(samples), "failed": sum(not (sample.good or sample.blind) for sample in samples),
+            "samples": sum(not sample.blind for sample in samples), "failed": sum(not (sample.good or sample.blind) for sample in samples),
         })
     return rows, findings
 

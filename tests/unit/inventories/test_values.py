@@ -17,6 +17,7 @@ from tests.unit.inventories.policies import INVENTORIES, ROOT, files_of, written
 SYSTEM = {"AN-O": "aeon_nova", "AN-D": "aeon_nova", "CR": "cronos_ai", "NE": "neuron", "SK": "skafu"}
 # (requirement, decision or nothing, where, value); a part of a path in [] picks the entry of that name from a list.
 ASKED_FOR = [
+    ("AN-O-02", "D-58", "health_layers", ["global", "regional", "service"]),
     ("AN-O-03", "D-16", "backups_plans.[databases].retention.daily", 30),
     ("AN-O-03", "D-13", "backups_plans.[model_registry].max_age", "23h"),
     ("AN-O-03", "", "backups_plans.[monitoring].retention.keep_for", "30d"),
@@ -37,6 +38,8 @@ ASKED_FOR = [
     ("AN-D-36", "", "health_limits.*.p95.fail", "500ms"),
     ("AN-D-36", "", "health_limits.*.error_rate.fail", 1),
     ("AN-D-36", "", "capacity_limits.cpu.fail", 80),
+    ("CR-18", "", "health_watch.for", "15m"),
+    ("CR-18", "", "health_watch.every", "30s"),
     ("CR-30", "", "health_limits.*.availability.fail", 99.9),
     ("CR-31", "", "health_limits.*.p95.fail", "500ms"),
     ("CR-32", "", "health_limits.*.error_rate.fail", 1),
