@@ -20,6 +20,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import Sys
 from tests.conftest import ROOT, missing
 from tests.integration.lab_fixtures import lab, own_lab
 from tests.testbed import postgres
+from tests.testbed.module_host import ModuleHost, running_host
 
 __all__ = ["lab", "own_lab"]  # fixtures of every test below
 
@@ -51,8 +52,31 @@ def newest_pg() -> Iterator[Any]:
         yield target
 
 
+@pytest.fixture(scope="session", autouse=True)
+def start_quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever Ansible runs here shares compiled code and archives of modules with the other runs of this session."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "quick"
+    quick = ROOT / "tests" / "testbed" / "quick"
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("EVENKEEL_TEST_BYTECODE", "EVENKEEL_TEST_PAYLOADS"):
+            folder = shared / variable.lower()
+            folder.mkdir(parents=True, exist_ok=True)
+            patch.setenv(variable, str(folder))
+        patch.setenv("PYTHONPATH", str(quick), prepend=os.pathsep)
+        patch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(quick / "callback"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def module_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleHost]:
+    """What `run_module` runs modules by."""
+    with running_host(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
 @pytest.fixture
-def run_module() -> Callable[..., dict[str, Any]]:
+def run_module(module_host: ModuleHost) -> Callable[..., dict[str, Any]]:
     """Run a module of the collection as Ansible does, in a process of its own; gives its JSON answer.
 
     ``run_module("host_check", {"limits": {}}, check=True)``; an answer of a failed module has ``failed`` true.
@@ -62,11 +86,15 @@ def run_module() -> Callable[..., dict[str, Any]]:
             env: dict[str, str] | None = None) -> dict[str, Any]:
         arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": diff,
                                              "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.testbed.module", name], input=json.dumps(arguments), text=True,
-            capture_output=True, timeout=timeout, cwd=ROOT, env={**os.environ, **(env or {})}, check=False)
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        assert lines, f"the module printed no JSON: {done.stdout[-2000:]} {done.stderr[-4000:]}"
+        environment = {**os.environ, **(env or {})}
+        if any(variable.startswith("PYTHON") for variable in env or {}):  # heeded by Python's start only
+            done = subprocess.run([sys.executable, "-m", "tests.testbed.module", name], input=json.dumps(arguments), text=True,
+                                  capture_output=True, timeout=timeout, cwd=ROOT, env=environment, check=False)
+            stdout, stderr = done.stdout, done.stderr
+        else:
+            stdout, stderr = module_host.run(name, json.dumps(arguments), environment=environment, folder=ROOT, timeout=timeout)
+        lines = [line for line in stdout.splitlines() if line.startswith("{")]
+        assert lines, f"the module printed no JSON: {stdout[-2000:]} {stderr[-4000:]}"
         return json.loads(lines[-1])
 
     return run

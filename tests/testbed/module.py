@@ -15,11 +15,15 @@ importlib.import_module("tests.testbed")  # makes the collection importable
 
 def main() -> None:
     """Hand the arguments over as Ansible's wrapper does, then run the module's ``main``."""
-    arguments = sys.stdin.read()
+    run(sys.argv[1], sys.stdin.read())
+
+
+def run(module: str, arguments: str) -> None:
+    """Run a module's ``main`` in this process, which it ends."""
     json.loads(arguments)
     basic._ANSIBLE_ARGS = arguments.encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    namespace, _dot, name = sys.argv[1].rpartition(".")
+    namespace, _dot, name = module.rpartition(".")
     importlib.import_module(f"ansible_collections.{namespace or 'evenkeel.ops'}.plugins.modules.{name}").main()
 
 

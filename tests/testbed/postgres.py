@@ -100,5 +100,5 @@ def running_server(installation: Installation, *, settings: dict[str, str] | Non
         server.start()
         yield server, PostgresTarget(host="127.0.0.1", port=server.port, password=password)
     finally:
-        server.stop()
+        server.stop(immediately=True)
         shutil.rmtree(folder, ignore_errors=True)

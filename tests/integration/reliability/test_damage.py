@@ -68,11 +68,10 @@ class Copies:
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory, small_shop):
+def copies(tmp_path_factory, small_shop, module_host):
     """Made by the modules, as everybody's are."""
     import json
-    import subprocess
-    import sys
+    import os
 
     import pyrage
 
@@ -84,9 +83,9 @@ def copies(tmp_path_factory, small_shop):
     (home / "identity").write_text(f"{identity}\n")
 
     def run(name, options):
-        done = subprocess.run([sys.executable, "-m", "tests.testbed.module", name], input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
-                              text=True, capture_output=True, cwd=ROOT, check=False)
-        return json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
+        stdout, _stderr = module_host.run(name, json.dumps({"ANSIBLE_MODULE_ARGS": options}), environment=dict(os.environ), folder=ROOT,
+                                          timeout=300)
+        return json.loads([line for line in stdout.splitlines() if line.startswith("{")][-1])
 
     programs = max(postgres.installations(), key=lambda one: one.major).folder
     return Copies(run, home, small_shop, programs, str(home / "identity"), str(identity.to_public()))

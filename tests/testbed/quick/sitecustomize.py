@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Python loads this at its start where PYTHONPATH leads here: what is imported from an archive is compiled once for all processes.
+
+Ansible sends a module as an archive of sources, which each task compiles anew: most of what a task costs on the machine that also runs
+the tests. The code is kept by the digest of its source in the folder EVENKEEL_TEST_BYTECODE; without it nothing changes.
+"""
+
+from __future__ import annotations
+
+import os
+
+_FOLDER = os.environ.get("EVENKEEL_TEST_BYTECODE")
+
+if _FOLDER:
+    import hashlib
+    import marshal
+    import sys
+    import zipimport
+
+    _compile = zipimport._compile_source
+
+    def _compile_once(path, source):
+        kept = os.path.join(_FOLDER, f"{hashlib.sha256(source).hexdigest()}.{sys.implementation.cache_tag}")
+        try:
+            with open(kept, "rb") as file:  # noqa: PTH123 - pathlib would cost more than this saves
+                return marshal.loads(file.read())
+        except (OSError, ValueError, EOFError, TypeError):
+            code = _compile(path, source)
+        unfinished = f"{kept}.{os.getpid()}"
+        try:  # another account may neither read nor write there
+            with open(unfinished, "wb") as file:  # noqa: PTH123
+                file.write(marshal.dumps(code))
+            os.replace(unfinished, kept)
+        except OSError:
+            pass
+        return code
+
+    zipimport._compile_source = _compile_once
