@@ -135,7 +135,7 @@ options:
       max_age:
         description: How old a value may be, where the page of metrics dates it; C(5m), as Prometheus has it.
         type: str
-      message:
+      say:
         description: What is said to a C(websocket) once it is open. It is not treated as a secret.
         type: str
       starttls:

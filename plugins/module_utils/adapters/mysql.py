@@ -51,12 +51,10 @@ async def ask(dialer: Dialer, host: str, port: int, *, user: str | None, passwor
             with network_errors(where):
                 raise cause from error
         raise _in_our_words(error, where) from error
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, NotImplementedError) as error:  # of hostile bytes
-        raise Unreachable(f"{where} does not speak MySQL: {type(error).__name__}", hint="Check the port and what answers there") from error
-    except Exception as error:
-        if type(error).__module__ == "struct":
-            raise Unreachable(f"{where} does not speak MySQL", hint="Check the port and what answers there") from error
+    except OpsError:
         raise
+    except Exception as error:  # PyMySQL lets errors of many kinds out of what is no MySQL
+        raise Unreachable(f"{where} does not speak MySQL: {type(error).__name__}", hint="Check the port and what answers there") from error
     finally:
         same.close()
         opened.close()

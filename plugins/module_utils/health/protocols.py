@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..core.errors import InvalidOption
 from ..core.quantities import parse_duration
@@ -76,7 +76,7 @@ class QueueCheck:
     consumers: Comparison | None
 
 
-Check = GrpcCheck | PageCheck | ConversationCheck | MailCheck | DirectoryCheck | ShellCheck | QueueCheck | Workload
+Check: TypeAlias = "GrpcCheck | PageCheck | ConversationCheck | MailCheck | DirectoryCheck | ShellCheck | QueueCheck | Workload"
 
 
 def read_check(kind: str, options: Mapping[str, Any], where: str) -> Check:
@@ -117,7 +117,7 @@ def _prometheus(options: Mapping[str, Any], where: str) -> PageCheck:
 
 def _websocket(options: Mapping[str, Any], where: str) -> ConversationCheck:
     del where
-    return ConversationCheck(options.get("message"))
+    return ConversationCheck(options.get("say"))
 
 
 def _one_tls(options: Mapping[str, Any], where: str) -> bool:

@@ -54,13 +54,13 @@ def test_websocket(probe, authority, identity):
     with talkers.serve_websocket() as port, talkers.serve_websocket(server_context(identity)) as secure:
         url = f"ws://localhost:{port}"
         _answer, found = probe({
-            "opens": {"url": f"{url}/"}, "echo": {"url": f"{url}/echo?a=1", "message": "100% \"Größe\"",
+            "opens": {"url": f"{url}/"}, "echo": {"url": f"{url}/echo?a=1", "say": "100% \"Größe\"",
                                                   "json": {"said": "100% \"Größe\""}},
-            "headers": {"url": f"{url}/echo", "message": "x", "headers": {"X-Token": "s3cret-t0ken"}, "json": {"token": {"exists": True}}},
+            "headers": {"url": f"{url}/echo", "say": "x", "headers": {"X-Token": "s3cret-t0ken"}, "json": {"token": {"exists": True}}},
             "news": {"url": f"{url}/news", "matches": "^three$"}, "tls": {"url": f"wss://localhost:{secure}/"},
-            "other": {"url": f"{url}/echo", "message": "x", "contains": "nothing like it", "timeout": "1s"},
+            "other": {"url": f"{url}/echo", "say": "x", "contains": "nothing like it", "timeout": "1s"},
             "closed": {"url": f"{url}/closed", "contains": "x"}, "foreign": {"url": f"wss://127.0.0.1:{port}/"},
-            "long": {"url": f"{url}/echo", "message": "x" * 5000, "contains": "xx", "max_body": "1KiB"},
+            "long": {"url": f"{url}/echo", "say": "x" * 5000, "contains": "xx", "max_body": "1KiB"},
         }, defaults={"ca_cert": str(authority[1]), "timeout": "5s"})
     assert "s3cret" not in json.dumps(_answer)
     failing(found, **{"other": "a message of localhost", "closed": "it closed without a message", "foreign": "lost",
@@ -72,8 +72,8 @@ def test_smtp(probe, authority, identity):
             talkers.serve_mail(tls=server_context(identity)) as (secure, _counted2):
         place, login = {"kind": "smtp", "host": "localhost"}, {"user": talkers.USER, "password": talkers.PASSWORD}
         answer, found = probe({
-            "greets": {**place, "port": port, "matches": "ESMTP testbed$"}, "extensions": {**place, "port": port, "expected": ["starttls",
-                "SIZE"]},
+            "greets": {**place, "port": port, "matches": "ESMTP testbed$"},
+            "extensions": {**place, "port": port, "expected": ["starttls", "SIZE"]},
             "login": {**place, "port": port, "starttls": True, **login}, "tls": {**place, "port": secure, "tls": True},
             "wrong": {**place, "port": port, "starttls": True, "user": talkers.USER, "password": "wr0ng-one"},
             "in the clear": {**place, "port": port, **login}, "no starttls": {**place, "port": plain, "starttls": True},

@@ -36,7 +36,7 @@ TARGETS = {
     "http": {"url": "http://127.0.0.1:9/", "json": {"status": "UP", "checks[0].lag": {"lt": 10}}, "contains": "UP", "follow_redirects": 2,
              "header": {"X": {"exists": False}}, "max_body": "20KiB"},
     "prometheus": {"url": "http://127.0.0.1:9/", "metrics": {'up{job="x"}': 1, "lag": {"lt": 5000}}},
-    "grpc": {"port": 9}, "websocket": {"url": "ws://127.0.0.1:9/", "message": "x", "json": {"a": 1}, "max_body": "20KiB"},
+    "grpc": {"port": 9}, "websocket": {"url": "ws://127.0.0.1:9/", "say": "x", "json": {"a": 1}, "max_body": "20KiB"},
     "ldap": {"user": "cn=a", "password": "b-secret"}, "ssh": {"unwanted": ["3des-cbc"]}, "mysql": {"user": "u", "password": "p-secret"},
     "rabbitmq": {"queue": "orders", "messages": {"le": 10}}, "smtp": {"user": "u", "password": "p-secret", "expected": ["SIZE"]},
     "redis": {"password": "p-secret"}, "tcp": {"port": 9, "matches": "^220 .*ESMTP"},
@@ -51,37 +51,39 @@ class Scripted(Dialer):
         super().__init__()
         self._answers, self._number = answers, itertools.count(1)
         self.ends: list[socket.socket] = []
-        self._talks: list[asyncio.Future[None]] = []
+        self._talks: set[asyncio.Future[None]] = set()
 
     async def open(self, family, address):
         del family, address
         client, server = socket.socketpair()
         client.setblocking(False)
         server.setblocking(False)
-        self.ends.append(server)
-        if len(self.ends) > 200:
-            self.ends.pop(0).close()
         first, *turns = next(self._answers).split(TURN)
         lingers = not next(self._number) % LINGERS
         with contextlib.suppress(OSError):
             server.send(first)
         if turns:
-            self._talks.append(asyncio.ensure_future(_take_turns(server, turns, lingers)))
-            del self._talks[:-200]
-        elif not lingers:
+            talk = asyncio.ensure_future(_take_turns(server, turns, lingers))
+            self._talks.add(talk)
+            talk.add_done_callback(self._talks.discard)
+            return client
+        if not lingers:
             server.shutdown(socket.SHUT_WR)
+        self.ends.append(server)
+        if len(self.ends) > 200:
+            self.ends.pop(0).close()
         return client
 
 
 async def _take_turns(server: socket.socket, turns: list[bytes], lingers: bool) -> None:
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(OSError, ValueError):  # the client has left, or the end was closed
+    with server, contextlib.suppress(OSError):  # the client has left
         for turn in turns:
             if not await loop.sock_recv(server, 65536):
                 return
             await loop.sock_sendall(server, turn)
-        if not lingers:
-            server.shutdown(socket.SHUT_WR)
+        while lingers and await loop.sock_recv(server, 65536):
+            pass
 
 
 @contextlib.contextmanager

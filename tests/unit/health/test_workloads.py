@@ -55,8 +55,8 @@ def test_what_keeps_a_deployment_from_being_ready(found, message):
 
 
 def test_stateful_sets_keep_old_revisions_where_they_are_told_to():
-    found = {"metadata": {"generation": 1}, "spec": {"replicas": 3, "updateStrategy": {"type": "RollingUpdate",
-        "rollingUpdate": {"partition": 2}}},
+    some = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    found = {"metadata": {"generation": 1}, "spec": {"replicas": 3, "updateStrategy": some},
              "status": {"observedGeneration": 1, "readyReplicas": 3, "updatedReplicas": 1, "availableReplicas": 3}}
     assert said(found, workload="statefulset/db") == []
     found["spec"]["updateStrategy"] = {"type": "RollingUpdate"}
@@ -66,8 +66,8 @@ def test_stateful_sets_keep_old_revisions_where_they_are_told_to():
 
 
 def test_daemon_sets_want_what_is_scheduled():
-    found = {"metadata": {"generation": 1}, "spec": {}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberReady": 1,
-                                                                "numberAvailable": 1, "updatedNumberScheduled": 2}}
+    status = {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberReady": 1, "numberAvailable": 1, "updatedNumberScheduled": 2}
+    found = {"metadata": {"generation": 1}, "spec": {}, "status": status}
     assert said(found, workload="daemonset/agent")[0] == "1 of 2 replicas are ready"
     found["status"]["desiredNumberScheduled"] = 0
     assert said(found, workload="daemonset/agent") == ["no replica is wanted"]
