@@ -15,10 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..core.redaction import redact_message
-from .log_instants import Instants
+from .log_instants import Instants, Place
 from .log_secrets import without_secrets
 
 _LONGEST = 2000
+_CACHED = 4096
+_ALIKE = str.maketrans("123456789", "000000000")
+_ALIKE_BYTES = bytes.maketrans(b"123456789", b"000000000")
+_KNOWN_LENGTH = 2048  # bytes of an event that is remembered whole
 _KNOWN = "TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ALERT|EMERG|EMERGENCY"
 # key=value as logfmt has it, a word in capitals, one in brackets as nginx has it, the letter that klog begins with.
 _LEVEL = re.compile(rf"""\b(?:level|lvl|severity|levelname)["']?\s*[=:]\s*["']?(\w+)|\b({_KNOWN})\b|\[((?i:{_KNOWN}))\]""")
@@ -29,7 +33,8 @@ _SAME = {"ERR": "ERROR", "CRIT": "CRITICAL", "WARN": "WARNING", "EMERGENCY": "EM
 _EXCEPTION = re.compile(r"^(?:Caused by: )?([A-Za-z_][\w.$]*(?:Error|Exception|Throwable|Exit|Interrupt))\b", re.MULTILINE)
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _NUMBERS_IN_TEXT = re.compile(
-    r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.,:]\d+)+")
+    r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"
+    r"|\d+(?:[.,:]\d+)*\s?(?:ns|us|\u00b5s|ms|s|m|h|d|[kKMGT]i?B|B|%)(?!\w)|\d+(?:[.,:]\d+)+")
 _KEYS = {"message": ("message", "msg", "event", "log", "text", "MESSAGE"),
          "level": ("level", "severity", "levelname", "lvl", "log.level", "PRIORITY"),
          "at": ("@timestamp", "timestamp", "time", "ts", "date", "asctime", "__REALTIME_TIMESTAMP"),
@@ -44,6 +49,13 @@ class Entry(NamedTuple):
     at: float | None
     form: str
     id: str
+
+
+class _Known(NamedTuple):
+    """What events that differ in digits only have in common: the entry, and where they say their instant."""
+
+    entry: Entry | None
+    place: Place | None
 
 
 def level_name(word: str) -> str:
@@ -61,9 +73,15 @@ class EntryReader:
         self._words = [(word, level_name(word), _bounded(word)) for word in levels]
         self._markers = [(word, _bounded(word)) for word in markers]
         self._instants = instants
+        self._known: dict[bytes, _Known] = {}
+        self._cache: dict[tuple[str | None, str, str, bool], Entry | None] = {}
 
     def entry(self, raw: bytes) -> Entry | None:
         """What an event says; None where it only mentions a word: one of level INFO that speaks of an ERROR is none."""
+        if len(raw) <= _KNOWN_LENGTH:
+            known = self._known.get(raw.translate(_ALIKE_BYTES))
+            if known is not None:
+                return known.entry if known.place is None else known.entry._replace(at=self._instants.at(raw, known.place))
         text = raw.decode("utf-8", "replace")
         first, _end, rest = text.partition("\n")
         first = first.rstrip("\r")
@@ -74,7 +92,14 @@ class EntryReader:
                 document = None
             if isinstance(document, Mapping):
                 return self.document(document)
-        return self._made(self._level(first), first, rest)
+        klog = _KLOG.match(first)  # its level stands in front of the instant
+        found = self._made(_KLOG_LEVELS[klog[1]] if klog else None, first, rest)
+        # Events that differ in digits only say their instant at the same place; in what is not ASCII places of signs are none of bytes.
+        if len(raw) <= _KNOWN_LENGTH and raw.isascii():
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            self._known[raw.translate(_ALIKE_BYTES)] = _Known(found, self._instants.place(first) if found else None)
+        return found
 
     def document(self, document: Mapping[str, Any], *, always: bool = False) -> Entry | None:
         """As `entry`, of one that has fields: an object of JSON, a record of the journal, a document of Elasticsearch. ``always`` where
@@ -91,9 +116,6 @@ class EntryReader:
         return found if found is None or instant is None else found._replace(at=instant)
 
     def _level(self, line: str) -> str | None:
-        klog = _KLOG.match(line)
-        if klog:
-            return _KLOG_LEVELS[klog[1]]
         said = _LEVEL.search(line, 0, _LONGEST)
         if said:
             name = (said[1] or said[2] or said[3]).upper()
@@ -103,15 +125,30 @@ class EntryReader:
         return next((name for word, name, bounded in self._words if bounded.search(line)), None)
 
     def _made(self, level: str | None, line: str, rest: str, *, always: bool = False) -> Entry | None:
+        """An entry of a level, or where that is None, of the one that the line says."""
+        at, bare = self._instants.taken(line[:_LONGEST])
+        raised = _EXCEPTION.search(rest) if len(rest) > 1 else None
+        # Lines that differ in digits only are of one class, and are taken apart once.
+        key = (level, bare.translate(_ALIKE), raised[1] if raised else "", always)
+        if len(line) > _LONGEST:  # what makes it an entry may stand behind what is compared
+            found = self._class(line, *key)
+        elif key in self._cache:
+            found = self._cache[key]
+        else:
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            found = self._cache[key] = self._class(line, *key)
+        return None if found is None else found._replace(at=at)
+
+    def _class(self, line: str, level: str | None, bare: str, raised: str, always: bool) -> Entry | None:
+        level = level or self._level(line)
         wanted = (level or "unlabelled") if always else level if level in self._levels else ""
         markers = tuple(word for word, bounded in self._markers if bounded.search(line))
         if not wanted and not markers:
             return None
-        at = self._instants.in_text(line)
-        raised = _EXCEPTION.search(rest)
-        form = class_form(self._instants.without(line[:_LONGEST])) + (f" [{raised[1][:100]}]" if raised else "")
+        form = class_form(bare) + (f" [{raised[:100]}]" if raised else "")
         digest = hashlib.sha256("\0".join((wanted, *markers, form)).encode("utf-8", "replace")).hexdigest()[:12]
-        return Entry(wanted, markers, at, form, digest)
+        return Entry(wanted, markers, None, form, digest)
 
 
 def class_form(text: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..core.errors import InvalidOption
@@ -21,7 +21,17 @@ _FORMS = [re.compile(form) for form in (
     rf"\b(?P<name>[A-Z][a-z]{{2}}) +(?P<day>\d{{1,2}}) {_CLOCK}(?: (?P<year>\d{{4}}))?",
     rf"^[IWEF](?P<month>\d\d)(?P<day>\d\d) {_CLOCK}",
 )]
+_CACHED = 4096
 _FAR = 120  # signs of a line in which its instant begins
+
+
+class Place(NamedTuple):
+    """Where a line says its instant, from ``begin`` to ``end``, and the digits of the fraction in it; both the same where it has none."""
+
+    begin: int
+    fraction: int
+    fraction_end: int
+    end: int
 
 
 class Instants:
@@ -29,22 +39,51 @@ class Instants:
 
     def __init__(self, now: datetime, zone: tzinfo = timezone.utc) -> None:
         self._now, self._zone = now, zone
+        self._last = (_FORMS[0], 0)
+        self._seconds: dict[bytes, float | None] = {}
 
     def in_text(self, line: str) -> float | None:
         """Unix time; None where the line says none, or none that there is."""
-        for form in _FORMS:
-            found = form.search(line, 0, _FAR)
-            if found:
-                return self._unix(found.groupdict())
-        return None
+        return self.taken(line)[0]
 
-    def without(self, line: str) -> str:
-        """The line without its instant."""
+    def taken(self, line: str) -> tuple[float | None, str]:
+        """As `in_text`, and the line without what says it."""
+        found = self._found(line)
+        return (None, line) if found is None else (self._unix(found.groupdict()), f"{line[:found.start()]}{line[found.end():]}")
+
+    def place(self, line: str) -> Place | None:
+        """Where a line says its instant; None where it says none."""
+        found = self._found(line)
+        if found is None:
+            return None
+        begin, end = found.span("fraction")
+        return Place(found.start(), *((begin, end) if begin >= 0 else (found.end(), found.end())), found.end())
+
+    def at(self, raw: bytes, place: Place) -> float | None:
+        """As `in_text`, of a line that says its instant at a known place; lines of one second are told apart by their fraction alone."""
+        begin, fraction, fraction_end, end = place
+        parts = raw[begin:fraction - 1] + raw[fraction_end:end] if fraction < fraction_end else raw[begin:end]
+        if parts not in self._seconds:
+            if len(self._seconds) >= _CACHED:
+                self._seconds.clear()
+            self._seconds[parts] = self.in_text(parts.decode("ascii", "replace"))
+        whole = self._seconds[parts]
+        if whole is None or fraction == fraction_end:
+            return whole
+        return whole + int(raw[fraction:fraction_end]) / 10 ** (fraction_end - fraction)
+
+    def _found(self, line: str) -> re.Match[str] | None:
+        # Lines of one log say it in one way and mostly at one place.
+        form, place = self._last
+        found = form.match(line, place)
+        if found and (not place or form.search(line, 0, found.end()).start() == place):
+            return found
         for form in _FORMS:
             found = form.search(line, 0, _FAR)
             if found:
-                return f"{line[:found.start()]}{line[found.end():]}"
-        return line
+                self._last = (form, found.start())
+                return found
+        return None
 
     def of_value(self, value: Any) -> float | None:
         """Of a field: text, or Unix time in seconds, milli-, micro- or nanoseconds."""

@@ -84,8 +84,6 @@ class LogTally:
         self.classes = Top()
         self._about: dict[str, Entry] = {}
         self._span: dict[str, tuple[float, float]] = {}
-        self.first: float | None = None
-        self.last: float | None = None
 
     def add(self, entries: Iterable[Entry | None]) -> None:
         """Count them; None is what only mentioned a word."""
@@ -98,17 +96,17 @@ class LogTally:
             self.events += 1
             if one.level:
                 self.levels[one.level] += 1
-            self.markers.update(one.markers)
+            for marker in one.markers:
+                self.markers[marker] += 1
             self.classes.add(one.id)
-            self._about.setdefault(one.id, one)
+            if one.id not in self._about:
+                self._about[one.id] = one
             if len(self._about) > _KEPT:
                 self._about = {key: value for key, value in self._about.items() if self.classes[key]}
                 self._span = {key: value for key, value in self._span.items() if self.classes[key]}
             if one.at is not None:
                 begin, end = self._span.get(one.id, (one.at, one.at))
-                self._span[one.id] = (min(begin, one.at), max(end, one.at))
-                self.first = one.at if self.first is None else min(self.first, one.at)
-                self.last = one.at if self.last is None else max(self.last, one.at)
+                self._span[one.id] = (begin if begin < one.at else one.at, end if end > one.at else one.at)
 
     def largest(self, number: int) -> list[tuple[Entry, int]]:
         """The most frequent classes, by their first entry, and how often they came."""
@@ -133,7 +131,8 @@ class LogTally:
             rows.append({"id": entry.id, "level": entry.level, "markers": list(entry.markers), "form": entry.form, "count": count,
                          "first": _spelled(begin), "last": _spelled(end), "new": compared and entry.id not in self.known})
         return {"events": self.events, "outside": self.outside, "levels": dict(self.levels), "markers": dict(self.markers),
-                "from": _spelled(self.first), "to": _spelled(self.last), "classes": rows,
+                "from": _spelled(min((begin for begin, _end in self._span.values()), default=None)),
+                "to": _spelled(max((end for _begin, end in self._span.values()), default=None)), "classes": rows,
                 "new_classes": len(self.new()) if compared else None, "forgotten_classes": self.classes.forgotten}
 
 

@@ -115,7 +115,8 @@ def test_what_cannot_be_read_is_unknown_and_what_makes_no_sense_is_refused(run_m
     none = by_check(scan(run_module, tmp_path))
     assert [finding["status"] for found in none.values() for finding in found] == ["unknown"]
     (tmp_path / "app.log").write_bytes("ERROR wide\n".encode("utf-16"))
-    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(lines(5000).encode())[:-3000] + b"\xff" * 3000)
+    whole = gzip.compress(b"".join(b"ERROR %x\n" % (number * 7919 ** 3) for number in range(20000)))
+    (tmp_path / "app.log.1.gz").write_bytes(whole[:3000] + b"\xff" * 3000 + whole[6000:])
     (tmp_path / "app.log.2").write_bytes(b"\x00\xff\xfe" * 100000 + b"\nERROR after garbage\n")
     answer = scan(run_module, tmp_path, state=None)
     assert [finding["status"] for finding in by_check(answer)["log"]] == ["unknown"] * 2 and answer["log"]["events"] >= 1

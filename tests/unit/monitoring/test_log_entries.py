@@ -43,6 +43,28 @@ def test_levels_and_markers(line, level, markers):
     assert (entry and (entry.level, entry.markers)) == (None if level is None else (level, markers))
 
 
+def test_lines_that_differ_before_or_far_behind_are_not_taken_for_each_other():
+    reader = EntryReader(["ERROR"], ["SECURITY"], Instants(NOW))
+    texts = ["I0115 10:00:00.000001 1 main.go:3] ERROR x", "E0115 10:00:00.000001 1 main.go:3] ERROR x", "y" * 3000, "y" * 3000 + " ERROR",
+             "y" * 3000 + " SECURITY"]
+    entries = [reader.entry(text.encode()) for text in texts]
+    assert [entry and (entry.level, entry.markers) for entry in entries] == [None, ("ERROR", ()), None, ("ERROR", ()), ("", ("SECURITY",))]
+
+
+@given(st.lists(st.sampled_from([
+    b"2026-01-15T10:00:0%d.%d%dZ ERROR a %d", b"2026-01-15 10:00:0%d,%d%d5 ERROR b %d", b"Jan 1%d 10:00:%d%d ERROR c %d",
+    b"ERROR %d %d %d %d", b"INFO %d %d %d ERROR %d", b"ERROR %d%d%d%d\n  at x\nKeyError: 1", b"\xc3\xa9 2026-01-15T1%d:%d%d:00Z ERROR %d"]), max_size=12),
+    st.lists(st.integers(0, 9), min_size=48, max_size=48))
+def test_what_is_remembered_says_the_same(forms, digits):
+    """Events one after the other, and each by a reader that has seen no other."""
+    shared = EntryReader(["ERROR"], [], Instants(NOW))
+    for number, form in enumerate(forms):
+        raw = form % tuple(digits[4 * number:4 * number + 4])
+        alone, after = EntryReader(["ERROR"], [], Instants(NOW)).entry(raw), shared.entry(raw)
+        assert (alone and alone._replace(at=None)) == (after and after._replace(at=None))
+        assert (alone and alone.at) == (after and (after.at if after.at is None else pytest.approx(after.at, abs=1e-6)))
+
+
 @pytest.mark.parametrize("text, at", [
     ("2026-01-15T10:00:00Z", "2026-01-15T10:00:00"), ("2026-01-15 10:00:00,250", "2026-01-15T10:00:00.25"),
     ("2026-01-15T12:00:00.5+02:00", "2026-01-15T10:00:00.5"), ("2026-01-15 10:00:00 +0000", "2026-01-15T10:00:00"),
@@ -59,6 +81,10 @@ def test_instants_of_text(text, at):
 def test_instants_of_values_and_zones():
     instants, at = Instants(NOW), 1768471200.25
     assert [instants.of_value(value) for value in (at, 1768471200250, "1768471200250000", "2026-01-15T10:00:00.25Z")] == [at] * 4
+    # Where the last line said its instant is where the next is looked for first, and not where it must be.
+    lines = ["2026-01-15T10:00:00.25Z x", "app: 2026-01-15T10:00:00.25Z y", "2026-01-15T10:00:00.25Z 2026-02-02T02:02:02Z", "no",
+             "2026-01-15T10:00:00.25Z z"]
+    assert [instants.in_text(line) for line in lines] == [at, at, at, None, at]
     assert [instants.of_value(value) for value in (None, "", True, "soon", {}, -5)] == [None] * 6
     assert Instants(NOW, ZoneInfo("Europe/Berlin")).in_text("2026-01-15 11:00:00") == int(at)
     assert zone_of("UTC") is timezone.utc

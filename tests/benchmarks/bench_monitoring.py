@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a log in one task on one core against ``grep -c ERROR`` on the same file, which is in memory.
+
+The log is of an application: lines of 60 to 300 bytes, one in a hundred an ERROR, some with a stack trace behind it. grep only counts; the
+scan looks for SECURITY, too, and classes, redacts and dates each event.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_entries import EntryReader
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_instants import Instants
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_judge import LogTally
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_lines import Scanner
+
+from tests.benchmarks.harness import Row, side_by_side
+
+_SIZE = 1 << 29
+_WORDS = ("ERROR", "SECURITY")
+
+
+def rows() -> Iterator[Row]:
+    """The row of monitoring."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "app.log")
+        expected = write_log(log, _SIZE)
+        found: list[int] = []
+
+        def theirs() -> None:
+            done = subprocess.run(["grep", "-c", "ERROR", str(log)], check=True, capture_output=True, text=True,
+                                  env={**os.environ, "LC_ALL": "C"})
+            assert int(done.stdout) == expected, "grep counts other lines: the figure is void"
+
+        def ours() -> None:
+            found.append(scan(log).levels["ERROR"])
+
+        mine, grep = side_by_side(one_core(ours), one_core(theirs))
+        assert set(found) == {expected}, "the scan counts other events: the figure is void"
+        size = log.stat().st_size / 2**20
+        yield Row(f"a log of {size:.0f} MiB scanned on one core, {expected} events classed", "`grep -c ERROR`", mine / grep, 2, False,
+                  f"{mine:.2f} s ({size / mine:.0f} MiB/s) against {grep:.2f} s ({size / grep:.0f} MiB/s)")
+
+
+def scan(log: Path) -> LogTally:
+    """What log_scan does with the bytes of a file."""
+    now = datetime.now(timezone.utc)
+    tally, reader = LogTally(None, now.timestamp() + 1e9, {}), EntryReader(_WORDS[:1], _WORDS[1:], Instants(now))
+    with log.open("rb") as stream:
+        tally.add(map(reader.entry, Scanner(_WORDS).events(stream)))
+    return tally
+
+
+def write_log(path: Path, size: int) -> int:
+    """A log of about this size; how many of its lines are an ERROR."""
+    told = random.Random(7)
+    block, errors = [], 0
+    for number in range(20_000):
+        at = f"2026-01-15T12:{number // 1000 % 60:02}:{number // 20 % 60:02}.{number % 1000:03}Z"
+        if told.random() < 0.01:
+            errors += 1
+            block.append(f"{at} ERROR [worker-{told.randrange(16)}] order {told.randrange(10**6)} failed for user {told.randrange(10**4)}: "
+                         f"{told.choice(('timeout', 'refused', 'no stock', 'no route'))} after {told.randrange(5000)} ms\n")
+            if told.random() < 0.2:
+                block.append("Traceback (most recent call last):\n" + "".join(f'  File "app.py", line {line}\n' for line in range(8))
+                             + "TimeoutError: no answer\n")
+        else:
+            block.append(f"{at} INFO [worker-{told.randrange(16)}] GET /orders/{told.randrange(10**6)} 200 {told.randrange(900)} ms "
+                         f"{'x' * told.randrange(200)}\n")
+    data = "".join(block).encode()
+    times = max(1, size // len(data))
+    with path.open("wb") as stream:
+        for _time in range(times):
+            stream.write(data)
+    return errors * times
+
+
+def one_core(work: Callable[[], object]) -> Callable[[], object]:
+    """The same on one core of those that this process may use."""
+    def bound() -> object:
+        allowed = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(allowed)})
+        try:
+            return work()
+        finally:
+            os.sched_setaffinity(0, allowed)
+
+    return bound
