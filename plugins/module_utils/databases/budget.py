@@ -15,6 +15,9 @@ from ..core.quantities import parse_duration
 from .gentle import Gentle
 from .session import Session
 
+# Seconds. A server on a busy machine was seen to take a tenth of a second until a cancelled statement had ended.
+_LEAST_RESERVE, _MOST_RESERVE = 0.25, 5.0
+
 BUDGET = OptionGroup(
     fragment="maintenance",
     options={
@@ -65,7 +68,7 @@ class Budget:
     @property
     def reserve(self) -> float:
         """Seconds at the end that are kept for clearing up after what had to be cancelled."""
-        return min(5.0, 0.05 * self.seconds)
+        return min(_MOST_RESERVE, max(_LEAST_RESERVE, 0.05 * self.seconds))
 
 
 def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None,

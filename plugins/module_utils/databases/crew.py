@@ -175,7 +175,9 @@ class Crew:
         if tidy is None:
             return ""
         self._bounds.pop(session, None)
-        set_wait_limits(session, statement_timeout=max(self._budget.reserve, self._budget.lock_timeout))
+        # Never past the end of the budget: what cannot be cleared up before it is told, and the next run clears it up.
+        wait = min(max(self._budget.reserve, self._budget.lock_timeout), max(self._deadline.left, 0.0))
+        set_wait_limits(session, statement_timeout=wait)
         try:
             return tidy(session, work)
         except TimedOut as error:

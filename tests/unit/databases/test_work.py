@@ -30,4 +30,4 @@ def test_a_budget_that_allows_nothing_is_refused(change, said):
 
 
 def test_some_of_the_budget_is_kept_for_clearing_up():
-    assert Budget(1, 40.0, 1.0).reserve == 2.0 and Budget(1, 10000.0, 1.0).reserve == 5.0
+    assert [Budget(1, seconds, 1.0).reserve for seconds in (1.0, 40.0, 10000.0)] == [0.25, 2.0, 5.0]
