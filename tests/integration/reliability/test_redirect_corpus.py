@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Redirects and zones may say anything: no link-local or metadata address is ever connected to.
+
+Every connection is counted where its socket would be opened; those to anywhere but this machine are refused there, so that the
+corpus may name whom it likes. What resolves numbers is the system's own getaddrinfo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.sockets import Dialer
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import probe
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
+
+from tests.integration.reliability.figures import scaled
+
+# RFC 3927, RFC 4291 2.5.6, and what AWS, Google, Alibaba, Azure and Oracle document of their metadata services.
+FOUR = ["169.254.169.254", "169.254.170.2", "169.254.0.1", "169.254.255.255", "100.100.100.200", "168.63.129.16", "192.0.0.192"]
+SIX = ["fe80::1", "fe80::a9fe:a9fe", "febf:ffff::1", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"]
+STATUSES = [301, 302, 303, 307, 308]
+_WIDE = str.maketrans("0123456789.", "０１２３４５６７８９。")
+# Where in a Location the host stands: {h} is the host as it stands in a URL, {n} without brackets.
+FORMS = ["http://{h}/latest/meta-data/", "https://{h}/", "//{h}/", "http://{h}:80/", "hTTp://{h}/", "http://{h}", "http://{h}?x=1",
+         "http://{h}#good.test",
+         "http://user:word@{h}/", "http://good.test@{h}/", "http://good.test%40{h}/", "http://good.test#@{h}/", "http://{h}#@good.test/",
+         "http://good.test\\@{h}/", "http:\\\\{h}\\", "/\\{h}/", "\\\\{h}/", "http:{h}/", "http:/{h}/", "http:///{h}/", "////{h}/",
+         " http://{h}/",
+         "http://{h}/ ", "\thttp://{h}/", "http://\t{h}/", "http://{h}\t/", "http://{h}%00.good.test/", "http://{h}%2f@good.test/",
+         "http://{h};good.test/",
+         "http://good.test:80@{h}:80/", "http://[{n}]/", "http://0@{h}/", "ws://{h}/", "ftp://{h}/", "file://{h}/etc/passwd",
+         "gopher://{h}/_x"]
+
+
+def four(address: str) -> Iterator[str]:
+    """An IPv4 address in the spellings that inet_aton and URLs know."""
+    parts, number = [int(part) for part in address.split(".")], int(ipaddress.IPv4Address(address))
+    rest2, rest3 = number & 0xFFFFFF, number & 0xFFFF
+    yield from (address, f"{address}.", str(number), hex(number), hex(number).upper().replace("X", "x"), f"0{number:o}", f"0x00{number:x}",
+                ".".join(hex(part) for part in parts), ".".join(f"0{part:o}" for part in parts), ".".join(f"000{part:o}" for part in parts),
+                f"{parts[0]}.{rest2}", f"{parts[0]}.{parts[1]}.{rest3}", f"{parts[0]:#x}.{rest2:#x}",
+                f"0{parts[0]:o}.{parts[1]:#x}.{rest3}",
+                f"{parts[0]:#x}.{parts[1]}.0{parts[2]:o}.{parts[3]}", address.translate(_WIDE), address.replace(".", "%2e"),
+                address.replace(".", "。"),
+                "".join(f"%{ord(letter):02x}" for letter in address), f"{number + 2**32}", f"{address}.nip.test")
+
+
+def six(address: str) -> Iterator[str]:
+    """An IPv6 address in brackets, short, long, in capitals, and with zones."""
+    given = ipaddress.IPv6Address(address)
+    for text in (given.compressed, given.exploded, given.exploded.upper()):
+        yield from (f"[{text}]", f"[{text}%25lo]", f"[{text}%lo]", f"[{text}%251]")
+
+
+def carried(address: str) -> Iterator[str]:
+    """IPv6 addresses that have an IPv4 address within them."""
+    number = int(ipaddress.IPv4Address(address))
+    high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
+    for prefix in ("::ffff:", "::", "::ffff:0:", "64:ff9b::", "64:ff9b:1::", "64:ff9b:1:0:0:1:", "2001:db8::5efe:", "2001:db8::200:5efe:"):
+        yield f"[{prefix}{address}]"
+        yield from six(f"{prefix}{high}:{low}")
+    yield from six(f"2002:{high}:{low}::1")
+    parts = [int(part) for part in address.split(".")]
+    for place in ([6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]):  # RFC 6052, 2.2: prefixes of 48, 56 and 64 bits
+        inside = bytearray(ipaddress.IPv6Address("64:ff9b:1::").packed)
+        for at, part in zip(place, parts, strict=True):
+            inside[at] = part
+        yield from six(str(ipaddress.IPv6Address(bytes(inside))))
+    yield from six(str(ipaddress.IPv6Address((0x20010000 << 96) | (number << 64) | 0x5EF5FFFF)))  # a Teredo server
+    yield from six(str(ipaddress.IPv6Address((0x20010000 << 96) | (1 << 64) | (number ^ 0xFFFFFFFF))))  # a Teredo client
+
+
+def zone() -> dict[str, list[str]]:
+    """Names that a hostile zone has: for each address alone, and before or behind a good one."""
+    names = {"good.test": ["127.0.0.1"]}
+    for number, address in enumerate([*FOUR, *SIX, *(host.strip("[]") for one in FOUR for host in carried(one) if "%" not in host)]):
+        names |= {f"bad{number}.test": [address], f"first{number}.test": [address, "127.0.0.1"],
+                  f"last{number}.test": ["127.0.0.1", address]}
+    return names
+
+
+ZONE = zone()
+
+
+def hosts() -> list[str]:
+    """Every spelling, and every name but the good one."""
+    return [*dict.fromkeys([*(host for one in FOUR for host in (*four(one), *carried(one))), *(host for one in SIX for host in six(one)),
+                            *(name for name in ZONE if name != "good.test"),
+                            *(name.upper() + "." for name in ZONE if name.startswith("bad"))])]
+
+
+class Counting(Dialer):
+    """Notes the addresses that sockets are opened to; on this machine, a server that sends to ``location``."""
+
+    def __init__(self, resolver) -> None:
+        super().__init__(resolver)
+        self.opened: list[str] = []
+        self.location, self.status = b"", 302
+        self._ends: list[socket.socket] = []
+
+    def close(self) -> None:
+        """Hang up."""
+        for end in self._ends:
+            end.close()
+
+    async def open(self, family, address):
+        self.opened.append(address[0])
+        if address[0] not in ("127.0.0.1", "::1"):
+            raise ConnectionRefusedError(111, "not in a test")
+        client, server = socket.socketpair()
+        client.setblocking(False)
+        server.sendall(b"HTTP/1.1 %d go\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % (self.status, self.location))
+        server.shutdown(socket.SHUT_WR)
+        self._ends.append(server)  # it hears the request out, and ends with this dialer
+        return client
+
+
+def resolve(host, port, **rest):
+    """By the zone, numbers by the system; nobody else is asked."""
+    found = ZONE.get(host.rstrip(".").lower())
+    return [one for address in (found or [host]) for one in socket.getaddrinfo(address, port, flags=socket.AI_NUMERICHOST, **rest)]
+
+
+def reached(dialer: Counting) -> int:
+    """Connections to anywhere but this machine."""
+    return sum(address not in ("127.0.0.1", "::1") for address in dialer.opened)
+
+
+async def follow(cases: Iterator[tuple[bytes, int]]) -> Counter:
+    """Counts the redirects, the connections that went astray, the redirects that were followed to a good place, and those that were
+    refused for their address; the others lead to nothing that is a URL, or a host.
+    """
+    [target] = read_targets([{"name": "t", "url": "http://127.0.0.1/", "follow_redirects": 3, "timeout": "5s"}])
+    seen: Counter = Counter()
+    for location, status in cases:
+        dialer = Counting(resolve)
+        dialer.location, dialer.status = location, status
+        with contextlib.closing(dialer):
+            sample = await probe(target, AsyncNetwork(dialer), clock=SystemClock())
+        assert not sample.good and not sample.blind and sample.complaints[0].hint, (location, sample)
+        seen += Counter(redirects=1, reached=reached(dialer), followed=len(dialer.opened) > 1,
+                        refused=any(words in sample.complaints[0].message for words in ("link-local address", "metadata address")))
+    return seen
+
+
+def test_no_redirect_leads_to_a_forbidden_address(figure):
+    every = zip(itertools.product(hosts(), FORMS), itertools.cycle(STATUSES), strict=False)
+    cases = ((form.format(h=host, n=host.strip("[]")).encode("utf-8", "replace"), status)
+             for (host, form), status in itertools.islice(every, None, None, scaled(1, 83)))
+    seen = asyncio.run(follow(cases))
+    figure("redirects never reach metadata",
+           f"{len(hosts())} spellings and names of link-local and metadata addresses (decimal, octal, hexadecimal, "
+           f"mapped, NAT64, 6to4, Teredo, zones, zones' names) in {len(FORMS)} forms of Location (userinfo, backslashes, fragments), "
+           f"{len(STATUSES)} statuses", f"{seen['redirects']} redirects, {seen['refused']} of them refused for their address, "
+           f"{seen['followed']} followed where nothing is forbidden: reached {seen['reached']}")
+    assert not seen["reached"] and seen["redirects"] > 1000 and seen["refused"] > seen["redirects"] / 5
+
+
+def test_good_redirects_of_every_status_are_followed():
+    async def one(status):
+        [target] = read_targets([{"name": "t", "url": "http://127.0.0.1/", "follow_redirects": 3, "timeout": "5s"}])
+        dialer = Counting(resolve)
+        dialer.location, dialer.status = b"http://good.test/next", status
+        with contextlib.closing(dialer):
+            await probe(target, AsyncNetwork(dialer), clock=SystemClock())
+        return dialer.opened
+
+    assert {status: asyncio.run(one(status)) for status in STATUSES} == {status: ["127.0.0.1"] * 4 for status in STATUSES}
+
+
+def test_no_name_that_turns_leads_there(figure):
+    """What a name says at its first, second and later lookups: good, forbidden, both, nothing. Asked for itself and by redirects."""
+    says = {"good": ["127.0.0.1"], "bad": ["169.254.169.254"], "both": ["127.0.0.1", "fd00:ec2::254"], "six": ["::ffff:169.254.169.254"],
+            "none": []}
+    number = astray = good = 0
+    for turns in itertools.product(says, repeat=scaled(4, 2)):
+        for url, addresses in itertools.product(("http://turning.test/", "http://127.0.0.1/"), ("any", "all")):
+            asked = itertools.chain(turns, itertools.repeat(turns[-1]))
+
+            def turning(host, port, asked=asked, **rest):
+                found = says[next(asked)] if host == "turning.test" else [host]
+                if not found:
+                    raise socket.gaierror(socket.EAI_NONAME, "no such name")
+                return [one for address in found for one in socket.getaddrinfo(address, port, flags=socket.AI_NUMERICHOST, **rest)]
+
+            dialer = Counting(turning)
+            dialer.location = b"http://turning.test/next"
+            [target] = read_targets([{"name": "t", "url": url, "addresses": addresses, "follow_redirects": 3, "retries": 3,
+                                      "retry_delay": "0",
+                                      "timeout": "5s"}])
+            with contextlib.closing(dialer):
+                asyncio.run(_twice(target, AsyncNetwork(dialer)))
+            number, astray, good = number + 1, astray + reached(dialer), good + bool(dialer.opened)
+    figure("redirects never reach metadata",
+           "names that say another address at each lookup (good, link-local, both, mapped, none), as the target itself "
+           "and behind redirects, any and all of their addresses, with retries",
+           f"{number} names, {good} of them connected to where they were good: reached {astray}")
+    assert not astray and good
+
+
+async def _twice(target, network) -> None:
+    for _time in range(2):
+        await probe(target, network, clock=SystemClock())
