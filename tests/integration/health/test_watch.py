@@ -160,8 +160,8 @@ def waited_for(what) -> None:
 @pytest.mark.parametrize("word", ["timeout", "async"])
 def test_a_task_that_ends_before_the_watch_does_is_refused(inventory, tmp_path, word):
     book = tmp_path / "book.yml"
-    task = {"name": "Watch", "evenkeel.ops.health_probe": {"targets": [{"name": "t", "kind": "tcp", "host": "127.0.0.1", "port": 9}],
-                                                          "watch": {"for": "15m", "every": "30s"}}, word: 600}
+    options = {"targets": [{"name": "t", "kind": "tcp", "host": "127.0.0.1", "port": 9}], "watch": {"for": "15m", "every": "30s"}}
+    task = {"name": "Watch", "evenkeel.ops.health_probe": options, word: 600}
     book.write_text(json.dumps([{"name": "Soak", "hosts": "health", "gather_facts": False, "tasks": [task]}]))
     done = subprocess.run([str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), str(book)], cwd=ROOT, text=True,
                           capture_output=True, check=False, timeout=100, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")})
