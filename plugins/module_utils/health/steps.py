@@ -38,7 +38,16 @@ class Take:
     where: Any
 
     def value(self, headers: Sequence[tuple[str, str]], text: str) -> str | None:
-        """The value as text, None where the answer does not have it; ``headers`` have names in lower case."""
+        """The value as text, None where the answer does not have it, or as what no request can carry; ``headers`` have names in
+        lower case.
+        """
+        value = self._found(headers, text)
+        try:
+            return None if value is None else value.encode().decode()
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+            return None
+
+    def _found(self, headers: Sequence[tuple[str, str]], text: str) -> str | None:
         if self.source == "header":
             return next((value for name, value in headers if name == self.where.lower()), None)
         if self.source == "cookie":

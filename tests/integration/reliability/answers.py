@@ -25,7 +25,8 @@ _WORDS = [b"\r\n", b"\n", b"\0", b" ", b":", b"HTTP/1.1 200 ok\r\n\r\n", b"-1", 
 def _http() -> list[bytes]:
     json, page = Response(body='{"status": "UP", "checks": [{"lag": 3}]}',
                           headers={"Content-Type": "application/json; charset=utf-8"}), b"ok" * 40
-    return [json.encoded(), Response(302, "", {"Location": "http://127.0.0.1/next"}).encoded(), Response(503, "down").encoded(),
+    return [json.encoded(), Response(body='{"status": "\\ud800 UP"}', headers={"Set-Cookie": "sid=a\x00b"}).encoded(),
+            Response(302, "", {"Location": "http://127.0.0.1/next"}).encoded(), Response(503, "down").encoded(),
             b"HTTP/1.1 200 ok\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n",
             b"HTTP/1.1 100 go on\r\n\r\nHTTP/1.0 200 ok\r\nContent-Type: text/html; charset=latin-1\r\n\r\n" + page,
             b"HTTP/1.1 200 ok\r\nContent-Encoding: gzip\r\n\r\n"

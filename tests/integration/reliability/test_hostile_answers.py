@@ -30,11 +30,15 @@ LINGERS = 25
 TIMEOUT = 0.3
 # What a loaded machine may add to a timeout before it counts as a hang.
 GRACE = 10.0
-HOW_MANY = {"http": 20000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000, "rabbitmq": 9000,
+HOW_MANY = {"http": 18000, "path": 2000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000,
+            "rabbitmq": 9000,
             "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000}
 TARGETS = {
     "http": {"url": "http://127.0.0.1:9/", "json": {"status": "UP", "checks[0].lag": {"lt": 10}}, "contains": "UP", "follow_redirects": 2,
              "header": {"X": {"exists": False}}, "max_body": "20KiB"},
+    "path": {"url": "http://127.0.0.1:9/", "steps": [
+        {"name": "take", "url": "/", "status": ["1xx", "2xx", "3xx", "5xx"], "take": {"word": {"json": "status"}}},
+        {"name": "use", "url": "/${word}", "headers": {"X-Word": "is ${word}"}, "body": {"word": "${word}"}}]},
     "prometheus": {"url": "http://127.0.0.1:9/", "metrics": {'up{job="x"}': 1, "lag": {"lt": 5000}}},
     "grpc": {"port": 9}, "websocket": {"url": "ws://127.0.0.1:9/", "say": "x", "json": {"a": 1}, "max_body": "20KiB"},
     "ldap": {"user": "cn=a", "password": "b-secret"}, "ssh": {"unwanted": ["3des-cbc"]}, "mysql": {"user": "u", "password": "p-secret"},
@@ -145,7 +149,8 @@ def dns_server(number: int) -> Iterator[int]:
 
 def answers_of(kind: str, number: int) -> Iterator[bytes]:
     """So many with faults, and from then on the first conversation of the protocol as it should be."""
-    return itertools.chain(itertools.islice(hostile(kind, SEED), number), itertools.repeat(CONVERSATIONS[kind][0]))
+    protocol = "http" if kind == "path" else kind
+    return itertools.chain(itertools.islice(hostile(protocol, SEED), number), itertools.repeat(CONVERSATIONS[protocol][0]))
 
 
 async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counter, list[str]]:
@@ -174,7 +179,7 @@ async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counte
 def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch):
     number = scaled(HOW_MANY[kind], HOW_MANY[kind] // 100)
     options = {"name": "t", "timeout": f"{TIMEOUT}s", **({} if "url" in TARGETS[kind] else {"host": "127.0.0.1"}),
-               **({"kind": kind} if kind not in ("http", "websocket") else {}), **TARGETS[kind]}
+               **({"kind": kind} if kind not in ("http", "path", "websocket") else {}), **TARGETS[kind]}
     with contextlib.ExitStack() as stack:
         dialer = Scripted(answers_of(kind, number))
         if kind == "dns":
