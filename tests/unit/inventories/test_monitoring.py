@@ -61,6 +61,8 @@ def test_the_policy_is_the_one_of_the_handbook(resolved):
             assert (slow["for"], slow["severity"], slow["summary"]) == ("10m", "warning", "High response time detected")  # NE-59
             assert "0.95" in slow["expr"] and slow["expr"].endswith("> 0.5") and "$value" in slow["description"]
             assert set(shown) == {"executive", "operations", "application", "security"}  # NE-60
+            assert [one["name"] for one in values["monitoring_logs"]] == ["errors", "security"]  # NE-57, NE-54
+            assert all("elasticsearch" in one for one in values["monitoring_logs"])
 
 
 def test_it_makes_rules_routes_and_dashboards(resolved: dict[str, tuple[list[str], dict[str, Any]]]):

@@ -53,7 +53,8 @@ def test_lines_that_differ_before_or_far_behind_are_not_taken_for_each_other():
 
 @given(st.lists(st.sampled_from([
     b"2026-01-15T10:00:0%d.%d%dZ ERROR a %d", b"2026-01-15 10:00:0%d,%d%d5 ERROR b %d", b"Jan 1%d 10:00:%d%d ERROR c %d",
-    b"ERROR %d %d %d %d", b"INFO %d %d %d ERROR %d", b"ERROR %d%d%d%d\n  at x\nKeyError: 1", b"\xc3\xa9 2026-01-15T1%d:%d%d:00Z ERROR %d"]), max_size=12),
+    b"ERROR %d %d %d %d", b"INFO %d %d %d ERROR %d", b"ERROR %d%d%d%d\n  at x\nKeyError: 1",
+    b"\xc3\xa9 2026-01-15T1%d:%d%d:00Z ERROR %d"]), max_size=12),
     st.lists(st.integers(0, 9), min_size=48, max_size=48))
 def test_what_is_remembered_says_the_same(forms, digits):
     """Events one after the other, and each by a reader that has seen no other."""
