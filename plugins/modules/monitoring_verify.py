@@ -106,7 +106,7 @@ options:
             type: str
             default: 1m
           user:
-            description: Who logs in, with O(elasticsearch.password).
+            description: Who logs in, with C(password).
             type: str
           password:
             description: The password.

@@ -69,7 +69,7 @@ class LogScan:
             self.reading.lost = "the file that was read last is gone, or was truncated: its end may never have been read"
         for file in files:
             self._told(lambda file=file: self._file(file))
-        self.reading.quiet = not self.reading.bytes and not self.reading.left
+        self.reading.quiet = not (self.reading.bytes or self.reading.left or self.reading.unread)
         self.positions.files = [file.position for file in files]
 
     def _file(self, file: Any) -> None:

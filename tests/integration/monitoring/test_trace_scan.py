@@ -45,6 +45,7 @@ def traced(jaeger):
         server.send([span(trace, "SELECT orders", now + number + 0.1, 1.7, parent=root)], "db")
     server.send([span(identity(), "POST /orders", now, 0.1, error=True)], "shop")
     server.send([span(identity(), "late", now, 0.1, parent=secrets.token_hex(8))], "worker")
+
     def number_of(service):
         return len(server.traces(service, now - 60, time.time(), limit=500))
 
@@ -94,7 +95,7 @@ def test_nothing_there_is_unknown(run_module, traced):
         assert {one["status"] for one in down["findings"]} == {"unknown"} and len(down["findings"]) == max(1, len(services))
     for change, word in (({"limits": {"p95": 1}}, "p95"), ({"period": "-1h"}, "period"), ({"jaeger": None}, "no address"),
                          ({"page": 0}, "page")):
-        refused = scan(run_module, traced, **change)
+        refused = run_module("trace_scan", {"jaeger": {"url": traced.url}, "limits": {}, **change})
         assert refused["failed"] and word in refused["msg"], refused
 
 
