@@ -9,61 +9,54 @@ from datetime import timedelta
 from pathlib import Path
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import paged
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock, format_instant, parse_instant
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound, OpsError
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.files import private_folder, write_atomically
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Finding, Status
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_size, parse_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report, console_summary, verdict_finding
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.series import PROCEDURES
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """See plugins/modules/report.py for its documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    OPTIONS = own(
+        folder={"type": "path", "required": True},
+        verdict={"type": "dict", "default": {}},
+        trend={"type": "int", "default": 30},
+        history={"type": "str", "default": "30d"},
+        formats={"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
+        run={"type": "str"},
+        template={"type": "str", "default": "report.html.j2"},
+    )
 
-    def run(self, tmp=None, task_vars=None):
+    def answer(self, request):
         """Write the report, show its summary, and answer with verdict and paths."""
-        super().run(tmp, task_vars)
-        _given, options = self.validate_argument_spec({
-            "folder": {"type": "path", "required": True},
-            "verdict": {"type": "dict", "default": {}},
-            "trend": {"type": "int", "default": 30},
-            "history": {"type": "str", "default": "30d"},
-            "formats": {"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
-            "run": {"type": "str"},
-            "template": {"type": "str", "default": "report.html.j2"},
-        })
-        try:
-            return self._report(options, ledger_of(self._templar, task_vars))
-        except OpsError as error:
-            return {"failed": True, "msg": str(error), **error.as_dict()}
-
-    def _report(self, options, place):
-        policy = VerdictPolicy(**{key: float(value) for key, value in options["verdict"].items()})
-        span = parse_duration(options["history"], option="history")
-        if self._task.check_mode:
-            return {"changed": False, "skipped": True,
-                    "msg": "In check mode nothing is recorded, so there is no run to report on"}
-        ledger = Ledger(place.url)
-        run, records = self._records(ledger, place, options["run"])
-        trends = ledger.trend(system=place.system, environment=place.environment, before=run, limit=options["trend"])
-        now, ended = SystemClock().now(), max(record["at"] for record in records)
-        history = ledger.bodies(system=place.system, environment=place.environment, procedures=PROCEDURES, until=ended,
-                                since=format_instant(parse_instant(ended) - timedelta(seconds=span)))
-        report = build_report(records, policy=policy, generated_at=format_instant(now), trends=trends, history=history)
+        policy = VerdictPolicy(**{key: float(value) for key, value in request["verdict"].items()})
+        span = parse_duration(request["history"], option="history")
+        if request.check_mode:
+            return Outcome(values={"skipped": True, "msg": "In check mode nothing is recorded, so there is no run to report on"})
+        ledger, place = request.ledger, request.place
+        where = {"system": place.system, "environment": place.environment}
+        run, records = self._records(ledger, where, request["run"])
+        ended = max(record["at"] for record in records)
+        report = build_report(
+            records, policy=policy, generated_at=format_instant(request.clock.now()),
+            trends=ledger.trend(**where, before=run, limit=request["trend"]),
+            history=ledger.bodies(**where, procedures=PROCEDURES, until=ended,
+                                  since=format_instant(parse_instant(ended) - timedelta(seconds=span))))
         report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
         findings = [verdict_finding(report, policy)]
-        paths, failure = self._write(report, policy, options, run)
+        paths, failure = self._write(report, policy, request, run)
         if failure:
             findings.append(Finding("operations.pdf", f"{report['system']}/{report['environment']}", Status.FAIL,
                                     f"the report is not there as PDF: {failure.message}", hint=failure.hint))
@@ -74,40 +67,38 @@ class ActionModule(ActionBase):
         if "evenkeel.ops.findings" not in C.CALLBACKS_ENABLED:  # else it shows them as the very last thing of the run
             for line, _status in console:
                 self._display.display(line)
-        return {
-            "changed": True, "html": None, "pdf": None, **{path.suffix[1:]: str(path) for path in paths.values()},
-            "verdict": report["verdict"], "trend": report["trend"], "console": [list(pair) for pair in console],
-            "findings": [finding.as_dict() for finding in findings], "summary": "",
-        }
+        return Outcome(changed=True, findings=findings, summary=sizes, values={
+            "html": None, "pdf": None, **{path.suffix[1:]: str(path) for path in paths.values()}, "verdict": report["verdict"],
+            "trend": report["trend"], "console": [list(pair) for pair in console]})
 
     @staticmethod
-    def _records(ledger, place, asked):
+    def _records(ledger, where, asked):
         """The run that is asked for, or this one, or the newest, with its records."""
         run = asked or run_id()
         records = ledger.records(run)
         if not records and not asked:
-            newest = ledger.newest_run(system=place.system, environment=place.environment)
+            newest = ledger.newest_run(**where)
             if newest is None:
-                raise NotFound(f"The ledger has no run of {place.system}/{place.environment} to report on",
+                raise NotFound(f"The ledger has no run of {where['system']}/{where['environment']} to report on",
                                hint="Run a procedure first, such as evenkeel.ops.operations.daily")
             run, records = newest, ledger.records(newest)
         if not records:
             raise NotFound(f"The ledger has no run {run}", hint="Leave run out to report on the newest one")
         return run, records
 
-    def _write(self, report, policy, options, run):
+    def _write(self, report, policy, request, run):
         """The files that were written, by what the console calls them, and why there is no PDF where one is wanted."""
-        folder = private_folder(Path(options["folder"]).expanduser())
+        folder = private_folder(Path(request["folder"]).expanduser())
         stem = f"{report['system']}-{report['environment']}-{run}".replace("/", "_")
         html, paper, data = (folder / f"{stem}.{suffix}" for suffix in ("html", "pdf", "json"))
-        failure = paged.missing() if "pdf" in options["formats"] else None
-        template = Path(self._find_needle("templates", options["template"]))
+        failure = paged.missing() if "pdf" in request["formats"] else None
+        template = Path(self._find_needle("templates", request["template"]))
         extra = {"policy": policy, "json_name": data.name, "chapters": build_chapters(report)}
         written = {}
-        if "html" in options["formats"] or failure:
+        if "html" in request["formats"] or failure:
             write_atomically(html, render(template, report, extra).encode("utf-8"))
             written["report"] = html
-        if "pdf" in options["formats"] and not failure:
+        if "pdf" in request["formats"] and not failure:
             write_atomically(paper, paged.pdf(render(template, report, extra, paged=True)))
             written["pdf"] = paper
         write_atomically(data, json.dumps(report, indent=2, ensure_ascii=False, default=str).encode("utf-8", "replace"))

@@ -107,4 +107,9 @@ findings:
   returned: success
   type: list
   elements: dict
+summary:
+  description: How large the files are.
+  returned: success
+  type: str
+  sample: HTML 92.1 KiB, JSON 61.0 KiB
 """

@@ -15,13 +15,14 @@ Report = Mapping[str, Any]
 
 def health(report: Report) -> Chapter:
     """Where failures begin, services as the probes saw them, and what a watch of some minutes showed."""
+    roots = _roots(report)
     services = table(
-        "", report["services"],
+        "All services" if roots else "", report["services"],
         column("service", "name", lambda row: with_host(row, row.get("service"), _followed(row))), column("is", "status", "status"),
         column("availability", "percent", "availability"), column("P50", "ms", "p50_ms"), column("P95", "ms", "p95_ms"),
         column("P99", "ms", "p99_ms", wide=True), column("probes", "number", "total", wide=True),
         column("failed", "number", "failed", wide=True))
-    return Chapter("health", "Services", tables=[*_roots(report), *services, *_watches(report)], plots=("latency", "availability"))
+    return Chapter("health", "Services", tables=[*roots, *services, *_watches(report)], plots=("latency", "availability"))
 
 
 def _followed(row: Row) -> str:
