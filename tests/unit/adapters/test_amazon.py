@@ -32,7 +32,7 @@ def test_credentials_that_may_not_are_told_with_the_right_that_they_need(code):
 
 @pytest.mark.parametrize("code", ["InvalidNextToken", "Throttling", "InternalFailure", ""])
 def test_what_has_nothing_to_do_with_credentials_is_no_refusal(code):
-    assert type(asked(said(code))) is CommandFailed
+    assert isinstance(asked(said(code)), CommandFailed)
 
 
 def test_a_code_that_the_service_explains_is_told_in_its_words():
