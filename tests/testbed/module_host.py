@@ -68,13 +68,15 @@ def running_host(folder: Path) -> Iterator[ModuleHost]:
     address = folder / "modules"
     with subprocess.Popen([sys.executable, "-m", __name__, str(address)], stdin=subprocess.PIPE,
                           cwd=Path(__file__).parents[2]) as process:
-        end = time.monotonic() + _START_SECONDS
-        while not address.exists():
-            assert process.poll() is None and time.monotonic() < end, "the host of modules did not start"
-            time.sleep(0.01)
-        yield ModuleHost(str(address))
-        process.stdin.close()
-        process.wait(10)
+        try:
+            end = time.monotonic() + _START_SECONDS
+            while not address.exists():
+                assert process.poll() is None and time.monotonic() < end, "the host of modules did not start"
+                time.sleep(0.01)
+            yield ModuleHost(str(address))
+        finally:
+            process.stdin.close()
+            process.wait(10)
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ if _FOLDER:
             with open(kept, "rb") as file:  # noqa: PTH123 - pathlib would cost more than this saves
                 return marshal.loads(file.read())
         except (OSError, ValueError, EOFError, TypeError):
-            code = _compile(path, source)
+            pass
+        code = _compile(path, source)
         unfinished = f"{kept}.{os.getpid()}"
         try:  # another account may neither read nor write there
             with open(unfinished, "wb") as file:  # noqa: PTH123
