@@ -83,7 +83,7 @@ async def _walk(target: Target, network: Network, stage: Stage, clock: Clock) ->
         try:
             request = step.request(taken)
         except InvalidOption as error:  # what the service gave does not fit its place: its fault and not the policy's
-            return [Complaint(f"{where}: {blank(error.message)}", hint="See what an earlier step took out of its answer")]
+            return [Complaint(f"{where}: {blank(error.message)}", hint=f"See what an earlier step took out of its answer. {error.hint}")]
         began = clock.monotonic()
         try:
             answer = await _answer(target, request, network, lambda words, where=where, blank=blank: stage(f"{blank(words)} in {where}"))
