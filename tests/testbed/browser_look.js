@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Measures the page that is shown: what is wider than the screen, what leaves its box, which lines of text lie over each other.
 (depth) => {
+  // What is laid out only when it comes into view is measured as it is then.
+  const all = new CSSStyleSheet();
+  all.replaceSync("* { content-visibility: visible !important; }");
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, all];
   const wide = document.documentElement.scrollWidth - window.innerWidth;
   const hidden = (head) => head && getComputedStyle(head).position === "absolute";  // titles of columns, read aloud on a phone
   const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !hidden(element.closest("thead"));

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chapters on what was seen of services: probes, watches over time, logs, traces. Pure."""
+"""The chapters on what was seen of services: probes, their history, watches over time, logs, traces. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def health(report: Report) -> Chapter:
         column("availability", "percent", "availability"), column("P50", "ms", "p50_ms"), column("P95", "ms", "p95_ms"),
         column("P99", "ms", "p99_ms", wide=True), column("probes", "number", "total", wide=True),
         column("failed", "number", "failed", wide=True))
-    return Chapter("health", "Services", tables=[*roots, *services, *_watches(report)], plots=("latency", "availability"))
+    return Chapter("health", "Services", tables=[*roots, *services, *_changes(report), *_watches(report)],
+                   plots=("latency", "availability"))
 
 
 def _followed(row: Row) -> str:
@@ -52,6 +53,20 @@ def _roots(report: Report) -> list[Table]:
 
 def _named(names: list[str], most: int = 5) -> str:
     return ", ".join(sorted(names)[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _changes(report: Report) -> list[Table]:
+    return table(
+        "What changed", report["histories"], column("target", "name", lambda row: with_host(row, row.get("name"))),
+        column("news", "text", _news), column("changes", "number", "changes"), column("last failed", "when", "last_failure"),
+        column("available", "percent", "availability"), column("before", "percent", "availability_before", wide=True),
+        column("P95", "ms", "p95_ms"), column("before", "ms", "p95_ms_before", wide=True),
+        column("first seen", "when", "first_seen", wide=True))
+
+
+def _news(row: Row) -> str:
+    return ", ".join(str(word) for word in (row.get("news"), "flaps" if row.get("flapping") else "",
+                                            "is not asked any more" if row.get("gone") else "") if word)
 
 
 def _watches(report: Report) -> list[Table]:

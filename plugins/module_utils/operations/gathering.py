@@ -39,6 +39,8 @@ SOURCES: dict[str, Source] = {
     "services": Source("services", order=_worst_first("service")),
     "targets": Source("targets"),
     "watches": Source("watch", "health"),
+    "histories": Source("histories", "health", when=lambda row: bool(row.get("news") or row.get("flapping") or row.get("gone")),
+                        order=lambda row: (not row.get("flapping"), not row.get("news"), str(row.get("name")))),
     "objectives": Source("objectives", when=lambda row: not row.get("period"),
                          order=lambda row: (row.get("status") == "pass", *_objective(row))),
     "compliance": Source("objectives", when=lambda row: bool(row.get("period")), order=_objective),

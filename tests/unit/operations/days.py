@@ -254,6 +254,17 @@ def layers() -> list[dict[str, Any]]:
     ]
 
 
+def histories() -> list[dict[str, Any]]:
+    """What `health_review` returns: one that flaps, one that is gone, one of which there is nothing to say."""
+    row = {
+        "name": "web", "first_seen": instant(900), "last_seen": instant(0), "last_failure": None, "down": False, "looks": 30, "failures": 0,
+        "changes": 0, "change_percent": 0.0, "flapping": False, "news": "", "looks_recent": 7, "availability": 100.0, "p95_ms": 118.8,
+        "looks_before": 23, "availability_before": 99.9, "p95_ms_before": 110.0, "gone": False,
+    }
+    flaps = {"name": "search", "flapping": True, "news": "fails", "changes": 9, "last_failure": instant(0), "down": True}
+    return [row, {**row, **flaps}, {**row, "name": "old-api", "gone": True, "availability": None, "p95_ms": None}]
+
+
 def watch() -> dict[str, Any]:
     """A watch that ended early, with one target that was bad six times in a row."""
     row = {
@@ -372,7 +383,7 @@ def ordinary() -> list[dict[str, Any]]:
                 ),
                 *(finding("pass", "health.availability", name, observed=100, limit=99.5, unit="%") for name in names),
             ],
-            [{"services": services(0, names), "targets": layers()}, {"watch": watch()}],
+            [{"services": services(0, names), "targets": layers()}, {"watch": watch()}, {"histories": histories()}],
         ),
         record(
             "service_levels",

@@ -72,6 +72,11 @@ def test_a_watch_says_how_it_ended_and_what_was_unsteady():
     assert list(shown(chapter, "While it was watched")) == ["search"]
 
 
+def test_what_changed_is_told_and_what_did_not_is_not():
+    rows = shown(built(*days.ordinary())["health"], "What changed")
+    assert {name: row["news"] for name, row in rows.items()} == {"search": "fails, flaps", "old-api": "is not asked any more"}
+
+
 def test_new_classes_of_a_log_come_first_and_a_slow_trace_says_where_its_time_went():
     chapter = built(*days.ordinary())["logs"]
     assert [(form, row["since yesterday"], row["marked"]) for form, row in shown(chapter, "Classes").items()] == [
