@@ -515,8 +515,8 @@ OPTIONS = own(
     concurrency={"type": "int", "default": 50},
     watch={"type": "dict", "options": {
         "for": {"type": "str", "required": True}, "every": {"type": "str", "required": True},
-        "allowed_bad": {"type": "float", "default": 0}, "pass_after": {"type": "str", "no_log": False}, "drift": {"type": "dict", "default": {}},
-        "drift_floor": {"type": "str", "default": "0s"}, "burst": {"type": "dict", "default": {}},
+        "allowed_bad": {"type": "float", "default": 0}, "pass_after": {"type": "str", "no_log": False},
+        "drift": {"type": "dict", "default": {}}, "drift_floor": {"type": "str", "default": "0s"}, "burst": {"type": "dict", "default": {}},
     }},
 )
 

@@ -51,7 +51,8 @@ def _row(target: Target, samples: Sequence[Sample], seen: Watched, each: int) ->
         growth = medians[1] - medians[0]
         drift = round(100 * growth / medians[0], 1) if abs(growth) > seen.policy.drift_floor and medians[0] else 0.0
     return {
-        "name": target.name, "samples": len(samples), "bad": sum(not one.good for one in samples), "allowed": seen.allowed,
+        "name": target.name, "samples": sum(not one.blind for one in samples),
+        "bad": sum(not (one.good or one.blind) for one in samples), "allowed": seen.allowed,
         "burst": length, "burst_began_seconds": round(seen.rounds[first // each], 3) if length else None,
         "burst_seconds": round(seen.rounds[last // each] - seen.rounds[first // each], 3) if length else None,
         "first_ms": _milliseconds(medians[0]), "last_ms": _milliseconds(medians[1]), "drift_percent": drift,

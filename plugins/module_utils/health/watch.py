@@ -117,8 +117,8 @@ class Watched:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """All samples, and the bad ones among them."""
-        samples = [sample for of_target in self.taken.values() for sample in of_target]
+        """All samples that could be taken, and the bad ones among them."""
+        samples = [sample for of_target in self.taken.values() for sample in of_target if not sample.blind]
         return len(samples), sum(not sample.good for sample in samples)
 
 
