@@ -109,7 +109,7 @@ EXAMPLES = r"""
 RETURN = r"""
 log:
   description:
-    - What was read (C(name), C(files), C(bytes), C(left), C(from), C(to)) and counted (C(events), C(outside) of the time looked at,
+    - What was read (C(name), C(files), C(bytes), C(left), C(from), C(to)) and counted (C(events), C(outside) before the time looked at,
       C(levels), C(markers), C(new_classes), C(forgotten_classes)).
     - "C(classes): the twenty most frequent, each with C(id), C(level), C(markers), C(form), C(count), C(first), C(last), C(new)."
   returned: success
@@ -163,7 +163,7 @@ def run(request: Request) -> Outcome:
     warnings = [] if known is not None else [f"{request['state']} is damaged: the log is scanned as in the first run"]
     known = known or Positions()
     since = parse_instant(known.at).timestamp() if known.at else now.timestamp() - look_back
-    tally = LogTally(None if known.at else since, now.timestamp() + keep, dict(known.beside.get("classes") or {}))
+    tally = LogTally(None if known.at else since, dict(known.beside.get("classes") or {}))
     scan = LogScan(request.options, known, tally, reader, words=words, since=since, limit=limit, clock=request.clock)
     scan.run()
     if request["state"] and not request.check_mode:

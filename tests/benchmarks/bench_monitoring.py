@@ -51,8 +51,7 @@ def rows() -> Iterator[Row]:
 
 def scan(log: Path) -> LogTally:
     """What log_scan does with the bytes of a file."""
-    now = datetime.now(timezone.utc)
-    tally, reader = LogTally(None, now.timestamp() + 1e9, {}), EntryReader(_WORDS[:1], _WORDS[1:], Instants(now))
+    tally, reader = LogTally(None, {}), EntryReader(_WORDS[:1], _WORDS[1:], Instants(datetime.now(timezone.utc)))
     with log.open("rb") as stream:
         tally.add(map(reader.entry, Scanner(_WORDS).events(stream)))
     return tally

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The places that logs are read from, each from where the last run ended: files, the journal, pods, Elasticsearch.
+"""The places that logs are read from, each from where the last run ended: files, the journal, Elasticsearch.
 
 What keeps a place from being read is told in the reading and judged as unknown; what the caller got wrong is raised.
 """
@@ -98,7 +98,7 @@ class LogScan:
         grave = [b'"PRIORITY":"%d"' % number for number in range(4)]
 
         def wanted(line: bytes) -> bool:
-            return any(word in line for word in words) or any(one in line for one in grave) or b'"MESSAGE":[' in line.replace(b" ", b"")
+            return any(word in line for word in words) or any(one in line for one in grave) or b'"MESSAGE":[' in line
 
         deadline = Deadline(self._clock, journal.timeout)
         cursor = str(self._known.beside.get("cursor", ""))

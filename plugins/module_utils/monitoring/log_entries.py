@@ -29,6 +29,7 @@ _LEVEL = re.compile(rf"""\b(?:level|lvl|severity|levelname)["']?\s*[=:]\s*["']?(
 _KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
 _KLOG_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 _NUMBERS = {0: "CRITICAL", 1: "CRITICAL", 2: "CRITICAL", 3: "ERROR", 4: "WARNING", 5: "NOTICE", 6: "INFO", 7: "DEBUG"}  # RFC 5424
+_A_LEVEL = re.compile(r"[A-Z][A-Z_-]{0,19}")
 _SAME = {"ERR": "ERROR", "CRIT": "CRITICAL", "WARN": "WARNING", "EMERGENCY": "EMERG", "INFORMATION": "INFO"}
 _EXCEPTION = re.compile(r"^(?:Caused by: )?([A-Za-z_][\w.$]*(?:Error|Exception|Throwable|Exit|Interrupt))\b", re.MULTILINE)
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
@@ -126,7 +127,8 @@ class EntryReader:
 
     def _made(self, level: str | None, line: str, rest: str, *, always: bool = False) -> Entry | None:
         """An entry of a level, or where that is None, of the one that the line says."""
-        at, bare = self._instants.taken(line[:_LONGEST])
+        # Where a line is cut a word ends: half a secret does not look like one.
+        at, bare = self._instants.taken(line if len(line) <= _LONGEST else line[:_LONGEST].rpartition(" ")[0])
         raised = _EXCEPTION.search(rest) if len(rest) > 1 else None
         # Lines that differ in digits only are of one class, and are taken apart once.
         key = (level, bare.translate(_ALIKE), raised[1] if raised else "", always)
@@ -142,7 +144,10 @@ class EntryReader:
 
     def _class(self, line: str, level: str | None, bare: str, raised: str, always: bool) -> Entry | None:
         level = level or self._level(line)
-        wanted = (level or "unlabelled") if always else level if level in self._levels else ""
+        if always:
+            wanted = level if level and _A_LEVEL.fullmatch(level) else "unlabelled"
+        else:
+            wanted = level if level in self._levels else ""
         markers = tuple(word for word, bounded in self._markers if bounded.search(line))
         if not wanted and not markers:
             return None

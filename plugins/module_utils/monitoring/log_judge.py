@@ -74,10 +74,10 @@ class Reading:
 
 
 class LogTally:
-    """Counts entries by level, marker and class; those that say an instant before ``since`` or after ``until`` are passed over."""
+    """Counts entries by level, marker and class; those that say an instant before ``since`` are passed over."""
 
-    def __init__(self, since: float | None, until: float, known: Mapping[str, str]) -> None:
-        self.since, self.until, self.known = since, until, known
+    def __init__(self, since: float | None, known: Mapping[str, str]) -> None:
+        self.since, self.known = since, known
         self.events = self.outside = 0
         self.levels: Counter[str] = Counter()
         self.markers: Counter[str] = Counter()
@@ -90,7 +90,7 @@ class LogTally:
         for one in entries:
             if one is None:
                 continue
-            if one.at is not None and (one.at > self.until or (self.since is not None and one.at < self.since)):
+            if self.since is not None and one.at is not None and one.at < self.since:
                 self.outside += 1
                 continue
             self.events += 1

@@ -8,6 +8,7 @@ import gzip
 import json
 import shutil
 import subprocess
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -238,3 +239,29 @@ def test_a_query_that_is_none_and_a_server_that_is_none_are_unknown(run_module, 
         assert [finding["status"] for finding in answer["findings"]] == ["unknown"] and answer["findings"][0]["hint"], answer
     for change in ({"user": "ann"}, {"index": "-x"}, {"index": " "}, {"user": "a", "password": "b", "api_key": "c"}):
         assert run_module("log_scan", {"elasticsearch": {"url": search, "index": "ok-*", **change}, "limits": LIMITS})["failed"]
+
+
+def test_a_canary_arrives_where_people_look_and_is_taken_away_there(run_module, search, tmp_path):
+    log, ended, shipped = tmp_path / "app.log", threading.Event(), []
+    log.write_text("")
+
+    def ship():
+        while not ended.wait(0.1):
+            for line in log.read_text().splitlines()[len(shipped):]:
+                put(search, "canary-1", [json.loads(line)])
+                shipped.append(line)
+
+    shipper = threading.Thread(target=ship)
+    shipper.start()
+    nowhere = {"url": "http://127.0.0.1:9", "timeout": "2s"}
+    try:
+        answer = run_module("monitoring_verify", {
+            "prometheus": nowhere, "alertmanager": nowhere, "patience": "60s", "log_canaries": [
+                {"name": "shop", "path": str(log), "json": True, "elasticsearch": {"url": search, "index": "canary-*"}}]})
+    finally:
+        ended.set()
+        shipper.join()
+    [found] = by_check(answer)["log_delivery"]
+    assert found["status"] == "pass" and len(shipped) == 1 and answer["arrivals"][0]["canary"] in shipped[0], found
+    ask(search, "POST", "/canary-1/_refresh")
+    assert ask(search, "GET", "/canary-1/_count")["count"] == 0

@@ -138,6 +138,13 @@ def test_no_secret_is_left(frame, canary, form):
         assert len(piece) < 3 or piece not in entry.form, entry.form
 
 
+def test_a_secret_that_is_cut_in_two_is_not_left():
+    secret = "".join(secrets.choice("abcdefgh12345678") for _sign in range(40))
+    for length in range(1950, 2010):
+        line = f"ERROR 'quoted {'x' * (length - 30)}' {secret} end"
+        assert not any(secret[:part] in read(line).form for part in range(6, 41)), length
+
+
 @given(st.text(alphabet=string.printable + "\u00e9\u202e\x00", max_size=300))
 def test_anything_can_be_read(text):
     entry = read(f"ERROR {text}")
@@ -165,5 +172,6 @@ def test_the_journal_and_documents():
     assert reader.document({**record, "MESSAGE": list(b"\xff ERROR bytes")}).form.endswith("ERROR bytes")
     assert reader.document({**record, "MESSAGE": None}).form == ""
     assert reader.document({"level": "warn", "message": "x"}, always=True).level == "WARNING"
+    assert reader.document({"level": "hunter2 is the password", "message": "x"}, always=True).level == "unlabelled"
     assert reader.document({"text": 5}, always=True).level == "unlabelled" and reader.document({}) is None
     assert secrets.token_hex(16) not in reader.document(record).form
