@@ -49,7 +49,11 @@ def test_a_sick_service_closes_the_gate_and_is_recorded_without_secrets(playbook
     with serve_http() as web:
         done = playbook(NAME, inventory=inventory, options=("-vvv",), variables={"health_targets": [
             {"name": "shop", "url": f"{web.url}/status/503", "headers": {"Authorization": "Bearer s3cret-t0ken"}},
+            {"name": "path", "url": web.url, "secrets": {"password": "s3cret-passw0rd"}, "steps": [
+                {"name": "log in", "url": "/echo", "method": "POST", "body": {"password": "${password}"}, "contains": "nothing like it",
+                 "take": {"echo": {"json": "body"}}}]},
             {"name": "-rf 100% \"'Größe", "url": f"{web.url}/ok"}]})
+    assert "step 1 of 1, 'log in': the body does not contain" in done.stdout
     assert done.returncode == 2 and "HTTP status is 503, expected 200-299 (2 attempts)" in done.stdout
     record = recorded(tmp_path)
     assert record["status"] == "fail" and {finding["status"] for finding in record["findings"]} >= {"fail", "pass"}
