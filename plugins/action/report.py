@@ -31,7 +31,7 @@ class ActionModule(ControllerAction):
 
     OPTIONS = own(
         folder={"type": "path", "required": True},
-        verdict={"type": "dict", "default": {}},
+        verdict={"type": "dict", "default": {}, "options": {"healthy": {"type": "float"}, "degraded": {"type": "float"}}},
         trend={"type": "int", "default": 30},
         history={"type": "str", "default": "30d"},
         formats={"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
@@ -41,7 +41,7 @@ class ActionModule(ControllerAction):
 
     def answer(self, request):
         """Write the report, show its summary, and answer with verdict and paths."""
-        policy = VerdictPolicy(**{key: float(value) for key, value in request["verdict"].items()})
+        policy = VerdictPolicy(**{key: value for key, value in request["verdict"].items() if value is not None})
         span = parse_duration(request["history"], option="history")
         if request.check_mode:
             return Outcome(values={"skipped": True, "msg": "In check mode nothing is recorded, so there is no run to report on"})

@@ -71,9 +71,9 @@ def test_documentation_and_options_agree(name):
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_documentation_and_options_of_an_action_agree(name):
     action = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
-    if issubclass(action, ControllerAction):
-        assert {option: told(value) for option, value in documented(name).items()} == {
-            option: told(value) for option, value in action.OPTIONS.options.items()}
+    assert issubclass(action, ControllerAction)
+    assert {option: told(value) for option, value in documented(name).items()} == {
+        option: told(value) for option, value in action.OPTIONS.options.items()}
 
 
 @pytest.mark.parametrize("name", MODULES)
