@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import LibraryMissing
 from ..core.quantities import format_duration, format_size
-from .plots import LIGHT, description, line_plot, rules, scale_of
+from .plots import LIGHT, line_plot, rules, scale_of
 
 try:
     import jinja2
@@ -42,7 +42,7 @@ def render(template: Path, report: Mapping[str, Any], extra: Mapping[str, Any], 
         return UNKNOWN if value is None else f"{value / scale:.4g}{'' if unit == '%' else ' '}{unit}"
 
     page = environment.get_template(template.name).render(
-        report=report, paged=paged, plot=plot, shown=shown, described=description, plot_rules=markup(rules()), light=LIGHT, **extra)
+        report=report, paged=paged, plot=plot, shown=shown, plot_rules=markup(rules()), light=LIGHT, **extra)
     return page.encode("utf-8", "replace").decode("utf-8")  # names of files may have half a character
 
 

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pypdf
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import paged
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
@@ -20,7 +21,6 @@ from tests.conftest import missing
 from tests.integration.operations.conftest import rendered
 from tests.unit.operations import days
 
-pypdf = pytest.importorskip("pypdf")
 REPORT = "evenkeel.ops.operations.report"
 
 
@@ -67,7 +67,7 @@ def test_the_pdf_says_what_the_page_says(document):
 
 
 def without_margins(page: Any) -> str:
-    """The first two lines above and below a page's own are in the margins, in the order in which WeasyPrint writes them."""
+    """A page's text but for what its margins say, each of which is left out once."""
     margins = {"cronos_ai / production", "Degraded", f"{days.instant(0)[:16].replace('T', ' ')} UTC"}
     lines, kept = page.extract_text().splitlines(), []
     for line in lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.conftest import ROOT, missing
 from tests.testbed import browser as browsers
@@ -22,7 +23,6 @@ DEPTH = {"ordinary": 100_000, "enormous": 12_000, "empty": 100_000}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    pytest.importorskip("playwright")
     path = browsers.executable()
     if path is None:
         missing("Chromium")
@@ -77,7 +77,7 @@ def test_a_page_fits_its_screen_and_reads_without_its_colors(seen):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", sorted(SCREENS))
 def test_contrast_and_structure_meet_wcag_aa(browser, reports, screen, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     width, height = SCREENS[screen]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
