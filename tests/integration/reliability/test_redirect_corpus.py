@@ -160,7 +160,7 @@ def test_no_redirect_leads_to_a_forbidden_address(figure):
     seen = asyncio.run(follow(cases))
     figure("redirects never reach metadata",
            f"{len(hosts())} spellings and names of link-local and metadata addresses (decimal, octal, hexadecimal, "
-           f"mapped, NAT64, 6to4, Teredo, zones, zones' names) in {len(FORMS)} forms of Location (userinfo, backslashes, fragments), "
+           f"mapped, NAT64, 6to4, Teredo, with zones, in DNS) in {len(FORMS)} forms of Location (userinfo, backslashes, fragments), "
            f"{len(STATUSES)} statuses", f"{seen['redirects']} redirects, {seen['refused']} of them refused for their address, "
            f"{seen['followed']} followed where nothing is forbidden: reached {seen['reached']}")
     assert not seen["reached"] and seen["redirects"] > 1000 and seen["refused"] > seen["redirects"] / 5
