@@ -82,7 +82,8 @@ class EntryReader:
         if len(raw) <= _KNOWN_LENGTH:
             known = self._known.get(raw.translate(_ALIKE_BYTES))
             if known is not None:
-                return known.entry if known.place is None else known.entry._replace(at=self._instants.at(raw, known.place))
+                entry, place = known
+                return entry if place is None else Entry(entry[0], entry[1], self._instants.at(raw, place), entry[3], entry[4])
         text = raw.decode("utf-8", "replace")
         first, _end, rest = text.partition("\n")
         first = first.rstrip("\r")

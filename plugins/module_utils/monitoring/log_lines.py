@@ -70,10 +70,12 @@ class Scanner:
         self._blocks += 1
         found = {word: self._find(data, word, start, end) for word in self._words}
         while True:
-            places = [place for place in found.values() if place >= 0]
-            if not places:
+            first = -1
+            for place in found.values():
+                if place >= 0 and (first < 0 or place < first):
+                    first = place
+            if first < 0:
                 return end
-            first = min(places)
             begin = data.rfind(b"\n", start, first) + 1 or start
             start = _after(data, data.find(b"\n", first) + 1, end)
             if start == end and not final and len(data) - begin < LONGEST_EVENT:
