@@ -89,9 +89,11 @@ class Elasticsearch:
                     self._rest.ask("DELETE", "/_search/scroll", body={"scroll_id": [scroll]})
 
     def delete(self, query: str) -> None:
-        """What a query finds, of all times."""
-        self._rest.ask("POST", f"/{self._index}/_delete_by_query", query={"conflicts": "proceed"},
-                       body={"query": {"query_string": {"query": query}}})
+        """The first documents that a query finds, one by one: deleting by query is a module that not every server has."""
+        answer = self._whole(self._rest.ask("POST", f"/{self._index}/_search", body={
+            "_source": False, "size": _PAGE, "query": {"query_string": {"query": query}}}))
+        for hit in answer["hits"]["hits"]:
+            self._rest.ask("DELETE", f"/{quote(str(hit['_index']), safe='')}/_doc/{quote(str(hit['_id']), safe='')}")
 
     def _query(self, query: str, since: float | None, until: float) -> dict[str, Any]:
         span = {"lt": _instant(until), "format": "strict_date_time", **({"gte": _instant(since)} if since is not None else {})}

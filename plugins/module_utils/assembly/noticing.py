@@ -18,7 +18,7 @@ from ..adapters.prometheus import Prometheus
 from ..adapters.server_logs import append_line, ends_with
 from ..adapters.yaml_files import from_yaml
 from ..core.clock import Clock
-from ..core.errors import InvalidOption, LibraryMissing, NotFound, OpsError
+from ..core.errors import CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError
 from ..core.files import storage_errors
 from ..core.finding import Finding, Status
 from ..core.quantities import parse_duration
@@ -27,6 +27,7 @@ from ..monitoring.canaries import follow
 from ..monitoring.dashboards import expressions
 from ..monitoring.routing import destinations
 
+_NOT_YET = 503  # what Elasticsearch says of an index whose shards are starting
 # What Grafana puts into a query by itself.
 _MACROS = {"$__rate_interval": "5m", "$__interval": "1m", "$__range": "6h"}
 
@@ -97,6 +98,10 @@ def _found(server: Elasticsearch, query: str, since: float, clock: Clock) -> boo
         return server.count(query, since, clock.now().timestamp() + 60) > 0
     except NotFound:  # the index of the day may come with this very line
         return False
+    except CommandFailed as error:
+        if error.evidence.get("status") == _NOT_YET or "shards" in error.evidence:
+            return False
+        raise
 
 
 def send_trace_canary(options: Mapping[str, Any], clock: Clock, *, canary: str) -> list[pipelines.Arrival]:
