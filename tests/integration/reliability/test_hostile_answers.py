@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
@@ -192,7 +193,7 @@ def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch):
         network = AsyncNetwork(dialer)
         network.prepare({kind})
         seen, broken = asyncio.run(probe_many(target, network, number))
-        seen_whole = asyncio.run(probe(target, network, clock=SystemClock()))
+        seen_whole = asyncio.run(probe(replace(target, timeout=60.0), network, clock=SystemClock()))
         for end in dialer.ends:
             end.close()
     # The first conversation, as it is, gets through: else the faults would be looked for at the door only.
