@@ -166,9 +166,9 @@ class Watch:
     def _end_idle(self, session: Session, running: dict[int, Session]) -> None:
         for pid, worker in running.items():
             for row in observe_idle(session, self._gentle, [pid]):
-                [answer] = session.fetch("SELECT pg_terminate_backend(%s) AS ended", (row["pid"],))
-                if answer["ended"]:
-                    said = f"{row['who']}, idle in a transaction for {format_duration(row['seconds'])}"
-                    with self._lock:
+                said = f"{row['who']}, idle in a transaction for {format_duration(row['seconds'])}"
+                with self._lock:  # so that whoever was let through by it finds it told
+                    [answer] = session.fetch("SELECT pg_terminate_backend(%s) AS ended", (row["pid"],))
+                    if answer["ended"]:
                         self._ended.setdefault(worker, []).append(said)
-                    self._sessions.warnings.append(f"Ended {said}: it kept maintenance waiting, and the policy says so")
+                        self._sessions.warnings.append(f"Ended {said}: it kept maintenance waiting, and the policy says so")
