@@ -106,7 +106,7 @@ def _areas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _concern(row: dict[str, Any]) -> tuple[int, str, str, str]:
-    return (-Status(row["status"]).rank, row["area"], row["check"], row["subject"])
+    return (-Status(row["status"]).rank, row["area"], row["subject"], row["check"])  # what is said of one thing stands together
 
 
 def _readiness(records: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -80,7 +80,8 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
     # What a day has no part of: the standby site, the second repository, migrations, maintenance mode, monitoring and service levels.
     elsewhere = {name for name in names if name.startswith((
         "evenkeel_standby_", "evenkeel_primary_", "evenkeel_backup_copy_", "evenkeel_alembic_", "evenkeel_maintenance_",
-        "evenkeel_alertmanagers", "evenkeel_receivers", "evenkeel_series", "evenkeel_scrape_jobs", "evenkeel_library_agent_targets",
+        "evenkeel_alertmanagers", "evenkeel_logs_", "evenkeel_receivers", "evenkeel_series", "evenkeel_scrape_jobs",
+        "evenkeel_library_agent_targets",
         "evenkeel_pushgateway_targets", "evenkeel_request_counter", "evenkeel_latency_histogram", "evenkeel_region",
         "evenkeel_api_latency", "evenkeel_api_requests", "evenkeel_load_balancer_requests"))}
     of_all = {"evenkeel_domain", "evenkeel_environment", "evenkeel_environment_name"}
