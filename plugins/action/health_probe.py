@@ -10,17 +10,17 @@ from contextlib import suppress
 from threading import Timer
 from typing import Any
 
-from ansible_collections.evenkeel.ops.plugins.action import backup
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption, OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.watch import WatchPolicy
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.following import FollowedAction, Watch
 
 # How long a module that was told to end may take for its answer. Ansible itself waits for nobody.
 _PATIENCE = 15.0
 
 
-class PatientWatch(backup.Watch):
+class PatientWatch(Watch):
     """Where the task is cancelled, the module is told to end as ever; but its answer is waited for.
 
     ansible-playbook sends its own signal to the worker and then ends it with another: that one comes too early and is passed over.
@@ -37,7 +37,7 @@ class PatientWatch(backup.Watch):
             self.end_module()
 
 
-class ActionModule(backup.ActionModule):
+class ActionModule(FollowedAction):
     """Without ``watch`` the module is run as Ansible runs any."""
 
     _watching: PatientWatch | None = None
@@ -53,7 +53,7 @@ class ActionModule(backup.ActionModule):
                 if seconds and seconds <= policy.length:
                     error = InvalidOption(f"The task's {word} ends it after {format_duration(seconds)}, before the watch of "
                                           f"{format_duration(policy.length)} is over", hint=f"Raise {word}, or watch for less long")
-                    return {"failed": True, "msg": str(error), "findings": [], **error.as_dict()}
+                    return error.as_result()
         self._run = run_id()  # by the time of a cancellation the controlling process may be gone
         return super().run(tmp, task_vars)
 

@@ -96,7 +96,7 @@ def test_what_actions_share_knows_no_area(path):
 
 @pytest.mark.parametrize("path", files(PLUGINS / "action"), ids=lambda path: path.name)
 def test_actions_are_wiring_and_import_no_library_but_ansible(path):
-    allowed = {"stdlib", "ansible", "action", "plugin_utils", "core", "adapters", "assembly", *rooms()}
+    allowed = {"stdlib", "ansible", "plugin_utils", "core", "adapters", "assembly", *rooms()}
     assert {room(name) for name in imports(path)} <= allowed
 
 

@@ -114,3 +114,11 @@ def test_a_day_without_anything_is_a_page_too():
 def test_figures_are_written_as_people_read_them():
     assert (figure(None), figure(True), figure(2.50), figure(95, "%"), figure(3, "rows")) == ("–", "yes", "2.5", "95%", "3 rows")
     assert (figure(2048, "bytes"), figure(90, "s"), figure([1, 2])) == ("2.0 KiB", "1m30s", "1, 2")
+
+
+def test_what_is_said_of_one_thing_has_its_name_once():
+    both = record("health", "check", [finding("fail", "health.availability", "shop"), finding("fail", "health.probe", "other"),
+                                      finding("fail", "health.error_rate", "shop")])
+    shown = page(both).split('id="attention"')[1].split("</section>")[0]
+    assert re.findall(r'class="(finding(?: again)?)"', shown) == ["finding", "finding", "finding again"]
+    assert shown.count("<bdi>shop</bdi>") == 1 and shown.count('class="figures"') == 3
