@@ -87,7 +87,7 @@ def services(day: int, names: list[str]) -> list[dict[str, Any]]:
                 "error_rate": 0.0,
                 "p50_ms": p50,
                 "p95_ms": p50 and p50 * 2.2 * slow,
-                "p99_ms": p50 and p50 * 4,
+                "p99_ms": p50 and p50 * 4 * slow,
             }
         )
     return rows
