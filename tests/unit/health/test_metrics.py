@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 1_000_000.0
-PAGE = [("up", {"job": "x", "instance": "1"}, 1.0, None), ("up", {"job": "x", "instance": "2"}, 0.0, None),
-        ("up", {"job": "y"}, math.nan, None), ("lag", {}, 2.5, NOW - 301), ("fresh", {}, 3.0, NOW - 299)]
+PAGE = (("up", {"job": "x", "instance": "1"}, 1.0, None), ("up", {"job": "x", "instance": "2"}, 0.0, None),
+        ("up", {"job": "y"}, math.nan, None), ("lag", {}, 2.5, NOW - 301), ("fresh", {}, 3.0, NOW - 299))
 
 
 def said(metrics, page=PAGE):
