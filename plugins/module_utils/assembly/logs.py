@@ -83,7 +83,7 @@ class LogScan:
         scanner = Scanner(self._words, within=file.within)
         try:
             with file.stream() as stream:
-                self._tally.add(map(self._reader.entry, scanner.events(stream, limit=left)))
+                self._tally.add_alike(self._reader.alike(scanner.batches(stream, limit=left), self._tally.since))
         finally:
             # What was counted is counted, whatever came then.
             file.offset, file.within = file.offset + scanner.consumed, scanner.within

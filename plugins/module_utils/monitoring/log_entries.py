@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..core.redaction import redact_message
@@ -22,6 +22,7 @@ _LONGEST = 2000
 _CACHED = 4096
 _ALIKE = str.maketrans("123456789", "000000000")
 _ALIKE_BYTES = bytes.maketrans(b"123456789", b"000000000")
+_TOGETHER = 1 << 20  # bytes of events that are told together
 _KNOWN_LENGTH = 2048  # bytes of an event that is remembered whole
 _KNOWN = "TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ALERT|EMERG|EMERGENCY"
 # key=value as logfmt has it, a word in capitals, one in brackets as nginx has it, the letter that klog begins with.
@@ -50,6 +51,15 @@ class Entry(NamedTuple):
     at: float | None
     form: str
     id: str
+
+
+class Alike(NamedTuple):
+    """``number`` events of one class; ``first`` and ``last`` are their earliest and latest instants, None where they say none."""
+
+    entry: Entry
+    number: int
+    first: float | None
+    last: float | None
 
 
 class _Known(NamedTuple):
@@ -102,6 +112,45 @@ class EntryReader:
                 self._known.clear()
             self._known[raw.translate(_ALIKE_BYTES)] = _Known(found, self._instants.place(first) if found else None)
         return found
+
+    def alike(self, batches: Iterable[Sequence[bytes]], since: float | None) -> Iterator[Alike]:
+        """What events say that come in batches, those that differ in digits only together, as long as their instants are all before
+        ``since`` or all not before it. What was read is told, also where ``batches`` fails then.
+        """
+        kept: dict[bytes, list[bytes]] = {}
+        size = 0
+        try:
+            for events in batches:
+                for raw in events:
+                    key = raw.translate(_ALIKE_BYTES)
+                    if key in kept:
+                        kept[key].append(raw)
+                    else:
+                        kept[key] = [raw]
+                size += sum(map(len, events))
+                if size > _TOGETHER:
+                    yield from self._told(kept, since)
+                    kept, size = {}, 0
+        except Exception:
+            yield from self._told(kept, since)
+            raise
+        yield from self._told(kept, since)
+
+    def _told(self, kept: Mapping[bytes, list[bytes]], since: float | None) -> Iterator[Alike]:
+        for key, events in kept.items():
+            one = self.entry(events[0])
+            entry, place = self._known.get(key, (one, None))
+            together = key in self._known
+            first = last = None
+            if together and entry is not None and place is not None:
+                together = place.in_order
+                if together:
+                    first, last = self._instants.ends(events, place)
+                    together = first is not None and last is not None and (since is None or first >= since or last < since)
+            if not together:
+                yield from (Alike(one, 1, one.at, one.at) for one in map(self.entry, events) if one is not None)
+            elif entry is not None:
+                yield Alike(entry, len(events), first, last)
 
     def document(self, document: Mapping[str, Any], *, always: bool = False) -> Entry | None:
         """As `entry`, of one that has fields: an object of JSON, a record of the journal, a document of Elasticsearch. ``always`` where

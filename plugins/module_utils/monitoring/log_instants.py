@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -26,12 +27,15 @@ _FAR = 120  # signs of a line in which its instant begins
 
 
 class Place(NamedTuple):
-    """Where a line says its instant, from ``begin`` to ``end``, and the digits of the fraction in it; both the same where it has none."""
+    """Where a line says its instant, from ``begin`` to ``end``, and the digits of the fraction in it; both the same where it has none.
+    ``in_order`` where of two lines that differ in digits only the text of the later one is the greater, too.
+    """
 
     begin: int
     fraction: int
     fraction_end: int
     end: int
+    in_order: bool = False
 
 
 class Instants:
@@ -57,11 +61,12 @@ class Instants:
         if found is None:
             return None
         begin, end = found.span("fraction")
-        return Place(found.start(), *((begin, end) if begin >= 0 else (found.end(), found.end())), found.end())
+        in_order = found.re is _FORMS[0] and self._of(found["zone"]) is timezone.utc  # year to fraction, and no shift that differs
+        return Place(found.start(), *((begin, end) if begin >= 0 else (found.end(), found.end())), found.end(), in_order)
 
     def at(self, raw: bytes, place: Place) -> float | None:
         """As `in_text`, of a line that says its instant at a known place; lines of one second are told apart by their fraction alone."""
-        begin, fraction, fraction_end, end = place
+        begin, fraction, fraction_end, end, _in_order = place
         parts = raw[begin:fraction - 1] + raw[fraction_end:end] if fraction < fraction_end else raw[begin:end]
         if parts not in self._seconds:
             if len(self._seconds) >= _CACHED:
@@ -71,6 +76,12 @@ class Instants:
         if whole is None or fraction == fraction_end:
             return whole
         return whole + int(raw[fraction:fraction_end]) / 10 ** (fraction_end - fraction)
+
+    def ends(self, lines: Sequence[bytes], place: Place) -> tuple[float | None, float | None]:
+        """The earliest and the latest instant of lines that differ in digits only, and say theirs at a place that is ``in_order``."""
+        said = [line[place.begin:place.end] for line in lines]
+        there = Place(0, place.fraction - place.begin, place.fraction_end - place.begin, place.end - place.begin)
+        return self.at(min(said), there), self.at(max(said), there)
 
     def _found(self, line: str) -> re.Match[str] | None:
         # Lines of one log say it in one way and mostly at one place.

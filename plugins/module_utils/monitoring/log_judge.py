@@ -16,7 +16,7 @@ from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status, at_most
 from ..core.policy import Limits, number, pair, read_policy, status_word
 from ..core.quantities import HOUR, format_duration
-from .log_entries import Entry, level_name
+from .log_entries import Alike, Entry, level_name
 
 _SHOWN = 3
 _ROWS = 20
@@ -61,8 +61,8 @@ def _by_word(spell: Any) -> Any:
 
 @dataclass
 class Reading:
-    """How much was looked at, and what kept us from looking: pairs of message and hint. ``left`` are bytes, or documents, for the next run;
-    ``lost`` says what may never be seen. ``quiet`` where the source has had nothing new at all.
+    """How much was looked at, and what kept us from looking: pairs of message and hint. ``left`` is for the next run, counted in ``unit``;
+    ``lost`` says what may never be seen, and ``lost_hint`` what to do about it. ``quiet`` where the source has had nothing new at all.
     """
 
     files: int = 0
@@ -70,6 +70,8 @@ class Reading:
     left: int = 0
     quiet: bool = False
     lost: str = ""
+    lost_hint: str = "See how it is rotated: keep the file before the last one, and scan more often than it is rotated"
+    unit: str = "bytes or documents"
     unread: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -87,26 +89,28 @@ class LogTally:
 
     def add(self, entries: Iterable[Entry | None]) -> None:
         """Count them; None is what only mentioned a word."""
-        for one in entries:
-            if one is None:
+        self.add_alike(Alike(one, 1, one.at, one.at) for one in entries if one is not None)
+
+    def add_alike(self, told: Iterable[Alike]) -> None:
+        """Count events of one class together; none of them lies on both sides of ``since``."""
+        for one, count, first, last in told:
+            if self.since is not None and first is not None and first < self.since:
+                self.outside += count
                 continue
-            if self.since is not None and one.at is not None and one.at < self.since:
-                self.outside += 1
-                continue
-            self.events += 1
+            self.events += count
             if one.level:
-                self.levels[one.level] += 1
+                self.levels[one.level] += count
             for marker in one.markers:
-                self.markers[marker] += 1
-            self.classes.add(one.id)
+                self.markers[marker] += count
+            self.classes.add(one.id, count)
             if one.id not in self._about:
                 self._about[one.id] = one
             if len(self._about) > _KEPT:
                 self._about = {key: value for key, value in self._about.items() if self.classes[key]}
                 self._span = {key: value for key, value in self._span.items() if self.classes[key]}
-            if one.at is not None:
-                begin, end = self._span.get(one.id, (one.at, one.at))
-                self._span[one.id] = (begin if begin < one.at else one.at, end if end > one.at else one.at)
+            if first is not None and last is not None:
+                begin, end = self._span.get(one.id, (first, last))
+                self._span[one.id] = (min(begin, first), max(end, last))
 
     def largest(self, number: int) -> list[tuple[Entry, int]]:
         """The most frequent classes, by their first entry, and how often they came."""
@@ -143,11 +147,10 @@ def judge(tally: LogTally, reading: Reading, policy: LogPolicy, name: str, *, se
     hours, span = max(seconds / HOUR, 1.0), format_duration(seconds)
     findings = [Finding("monitoring.log", name, Status.UNKNOWN, message, hint=hint) for message, hint in reading.unread]
     if reading.lost and policy.gap != "ignore":
-        findings.append(Finding("monitoring.log", name, Status(policy.gap), reading.lost,
-                                hint="See how it is rotated: keep the file before the last one, and scan more often than it is rotated"))
+        findings.append(Finding("monitoring.log", name, Status(policy.gap), reading.lost, hint=reading.lost_hint))
     if reading.left and policy.unfinished != "ignore":
-        findings.append(Finding("monitoring.log", name, Status(policy.unfinished), f"{reading.left} bytes or documents are left for the "
-                                "next run", reading.left, 0, "", "Run it more often, or raise read_limit"))
+        findings.append(Finding("monitoring.log", name, Status(policy.unfinished), f"{reading.left} {reading.unit} are left for the next "
+                                "run", reading.left, 0, "", "Run it more often, or raise read_limit"))
     if reading.quiet and policy.silent != "ignore":
         findings.append(Finding("monitoring.log", name, Status(policy.silent), f"nothing was written in the last {span}", 0,
                                 1, "", "See whether what writes it runs, and where it logs"))
