@@ -11,8 +11,9 @@ DOCUMENTATION = r"""
 module: log_scan
 short_description: Tell what a log has to say since the last scan
 description:
-  - Looks for events of some levels, and for words such as SECURITY, in files, in the journal of systemd, or in what a query finds in
-    Elasticsearch. Counts them by level, by word and by class, and says which classes no earlier scan has seen.
+  - Looks for events of some levels, and for words such as SECURITY, in files, in the journal of systemd, in what a query finds in
+    Elasticsearch, or in what pods of Kubernetes write. Counts them by level, by word and by class, and says which classes no earlier scan
+    has seen.
   - A class is the form of an event, its first line and the name of its exception, without numbers, identifiers and what is quoted. Nothing
     else is kept or told of an event. Passwords, tokens, keys and addresses of people are taken out before.
   - Each event is read once. A file is known by how it begins and by what was read last, so that renaming, copying and truncating, and
@@ -74,6 +75,7 @@ options:
 extends_documentation_fragment:
   - evenkeel.ops.journal
   - evenkeel.ops.elasticsearch
+  - evenkeel.ops.kubernetes_logs
   - evenkeel.ops.attributes
 """
 
@@ -98,6 +100,16 @@ EXAMPLES = r"""
       api_key: "{{ search_key }}"
     state: /var/lib/evenkeel/logs/production.json
     limits: {levels: {ERROR: {warn: 10}}, new_classes: {warn: 0}}
+
+- name: What the pods of an application have written
+  evenkeel.ops.log_scan:
+    name: cronos-ai
+    kubernetes:
+      kubeconfig: /etc/evenkeel/kubeconfig
+      namespace: production
+      selector: app=cronos-ai
+    state: /var/lib/evenkeel/logs/cronos-ai.json
+    limits: {levels: {ERROR: {warn: 10, fail: 100}}, new_classes: {warn: 0}}
 
 - name: The last two hours of a unit
   evenkeel.ops.log_scan:
@@ -126,7 +138,7 @@ summary:
   type: str
 """
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import elasticsearch, journal
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import elasticsearch, journal, kubernetes_logs
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_logs import Positions
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.logs import LogScan
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import parse_instant
@@ -138,7 +150,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_entrie
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_instants import Instants, zone_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_judge import LogPolicy, LogTally, judge, words_of
 
-_PLACES = ("paths", "journal", "elasticsearch")
+_PLACES = ("paths", "journal", "elasticsearch", "kubernetes")
 OPTIONS = own(
     name={"type": "str", "default": "log"},
     paths={"type": "list", "elements": "str"},
@@ -150,7 +162,7 @@ OPTIONS = own(
     remember={"type": "str", "default": "30d"},
     read_limit={"type": "str", "default": "20GiB"},
     limits={"type": "dict", "required": True},
-) + journal.OPTIONS + elasticsearch.OPTIONS + OptionGroup(mutually_exclusive=[_PLACES], required_one_of=[_PLACES])
+) + journal.OPTIONS + elasticsearch.OPTIONS + kubernetes_logs.OPTIONS + OptionGroup(mutually_exclusive=[_PLACES], required_one_of=[_PLACES])
 
 
 def run(request: Request) -> Outcome:

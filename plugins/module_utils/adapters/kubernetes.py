@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError, TimedOut, Unreachable
@@ -113,15 +114,38 @@ class Cluster:
     def _path(self, one: Mapping[str, Any]) -> str:
         return self.kind_of(one).path(one["metadata"].get("namespace"), one["metadata"]["name"])
 
+    @contextmanager
+    def opened(self, path: str, query: Sequence[tuple[str, Any]] = ()) -> Iterator[Any]:
+        """What a path answers, to be read while it comes: the response of urllib3, each of whose reads may take ``timeout``.
+
+        :raises NotFound, AccessDenied, CommandFailed, TimedOut, Unreachable: also while it is read
+        """
+        with self._told("GET", path):
+            answer = self._client.request("GET", path, serialize=False, query_params=list(query), header_params={"Accept": "*/*"},
+                                          _request_timeout=self._timeout)
+            try:
+                yield answer
+            finally:
+                answer.close()
+
     def _ask(self, method: str, path: str, query: Sequence[tuple[str, Any]] = (), *, body: Any = None,
              content_type: str = "application/json") -> dict[str, Any]:
+        with self._told(method, path):
+            answer = self._client.request(method, path, body=body, serialize=False, query_params=list(query), content_type=content_type,
+                                          header_params={"Accept": "application/json"}, _request_timeout=self._timeout)
+            try:
+                return json.loads(answer.data)
+            except ValueError as error:
+                raise CommandFailed(f"{self.host} answered {method} {path} with no JSON",
+                                    hint="See what answers at that address") from error
+
+    @contextmanager
+    def _told(self, method: str, path: str) -> Iterator[None]:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            answer = self._client.request(method, path, body=body, serialize=False, query_params=list(query), content_type=content_type,
-                                          header_params={"Accept": "application/json"}, _request_timeout=self._timeout)
-            return json.loads(answer.data)
+            yield
         except ApiException as error:
             raise _refusal(error, method, path, self.host) from error
         except HTTPError as error:
@@ -130,8 +154,6 @@ class Cluster:
                                "kubernetes.request_timeout") from error
             raise Unreachable(f"{self.host} cannot be reached: {error}", hint="See the address in the kubeconfig, its certificate "
                               "authority, and the network between") from error
-        except ValueError as error:
-            raise CommandFailed(f"{self.host} answered {method} {path} with no JSON", hint="See what answers at that address") from error
 
 
 def open_cluster(options: Mapping[str, Any], remembered: Mapping[str, Any] | None = None, *, scratch: bool = False) -> Cluster:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The places that logs are read from, each from where the last run ended: files, the journal, Elasticsearch.
+"""The places that logs are read from, each from where the last run ended: files, the journal, Elasticsearch, pods of Kubernetes.
 
 What keeps a place from being read is told in the reading and judged as unknown; what the caller got wrong is raised.
 """
@@ -22,7 +22,7 @@ from ..core.quantities import parse_duration
 from ..core.waiting import Deadline
 from ..monitoring.log_entries import EntryReader
 from ..monitoring.log_judge import LogTally, Reading
-from ..monitoring.log_lines import Scanner
+from ..monitoring.log_lines import Bytes, Scanner
 
 _DOCUMENT = 1000  # bytes that a document counts as, where a limit is one of bytes
 _OTHER_TEXT = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16
@@ -43,7 +43,8 @@ class LogScan:
 
         :raises InvalidOption, LibraryMissing: where they cannot be used
         """
-        for name, read in (("paths", self._files), ("journal", self._journal), ("elasticsearch", self._elasticsearch)):
+        for name, read in (("paths", self._files), ("journal", self._journal), ("elasticsearch", self._elasticsearch),
+                           ("kubernetes", self._kubernetes)):
             if self._options.get(name) is not None and not self._told(read):
                 self.positions.at = self._known.at  # the next run looks back as far as this one did
 
@@ -116,6 +117,22 @@ class LogScan:
     def _records(self, journal: Journal, cursor: str, wanted: Callable[[bytes], bool], deadline: Deadline) -> None:
         self._tally.add(map(self._reader.document, journal.records_since(self._since, cursor, wanted=wanted, deadline=deadline,
                                                                          limit=self._limit)))
+
+    def _kubernetes(self) -> None:
+        from ..adapters.kubernetes import open_cluster
+        from ..adapters.kubernetes_logs import PodLogs
+        from .pod_logs import PodScan
+
+        def take(stream: Bytes, within: bool) -> Scanner:
+            scanner = Scanner(self._words, within=within)
+            self._tally.add_alike(self._reader.alike(scanner.batches(stream), self._tally.since))
+            return scanner
+
+        options = self._options["kubernetes"]
+        pods = PodScan(PodLogs(options, open_cluster(options)), self._known.beside.get("pods"), since=self._since, limit=self._limit,
+                       clock=self._clock, take=take)
+        pods.run(options["containers"], self.reading)
+        self.positions.beside["pods"] = pods.kept()
 
     def _elasticsearch(self) -> None:
         options = self._options["elasticsearch"]
