@@ -22,6 +22,7 @@ _GOES_ON = re.compile(
     rb"(?:[ \t]|Traceback \(most recent|Caused by: |During handling of the above|The above exception was|Suppressed: |\.\.\. \d+ more"
     rb"|[A-Za-z_][\w.$]*(?:Error|Exception|Exit|Interrupt|Warning|Throwable)(?:: |\r?\n)"
     rb"|\r?\n)")
+_ALL_THAT_GO_ON = re.compile(rb"(?:(?=" + _GOES_ON.pattern + rb")[^\n]*\n)*+")
 _MAY_GO_ON = frozenset(byte for byte in range(256) if chr(byte) in " \t\r\n._" or 65 <= byte <= 90 or 97 <= byte <= 122)  # its first signs
 
 
@@ -154,6 +155,4 @@ def _rare_sign(word: bytes, sample: bytes) -> tuple[bytes, int] | None:
 
 def _after(data: bytes, place: int, end: int) -> int:
     """Where the lines that go on with an event end; ``place`` is the beginning of a line."""
-    while place < end and _GOES_ON.match(data, place):
-        place = data.find(b"\n", place) + 1 or end
-    return place
+    return _ALL_THAT_GO_ON.match(data, place, end).end()
