@@ -61,7 +61,8 @@ class Instants:
         if found is None:
             return None
         begin, end = found.span("fraction")
-        in_order = found.re is _FORMS[0] and self._of(found["zone"]) is timezone.utc  # year to fraction, and no shift that differs
+        # Year to fraction, and no digits that say how far it is shifted, nor a zone with summer time.
+        in_order = found.re is _FORMS[0] and (found["zone"].isalpha() if found["zone"] else self._zone is timezone.utc)
         return Place(found.start(), *((begin, end) if begin >= 0 else (found.end(), found.end())), found.end(), in_order)
 
     def at(self, raw: bytes, place: Place) -> float | None:

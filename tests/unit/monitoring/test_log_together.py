@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import log
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_entries import EntryReader
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_instants import Instants
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_judge import LogTally
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
@@ -23,6 +23,7 @@ LIKE = st.builds("{} {}{}".format, st.sampled_from(["2026-01-15T12:00:0{}Z", "20
                  st.sampled_from(["", " order 7", " order 8", " order 42", "\n  at x\nValueError: 3"]))
 
 
+@example([["2026-01-15T14:00:00+00:00 ERROR order 7", "2026-01-15T14:00:00+01:00 ERROR order 7"]], None, 1, False)
 @given(st.lists(st.lists(LIKE, max_size=12), max_size=6), st.sampled_from([None, "2026-01-15T12:00:03Z", "2026-01-15T08:00:00Z"]),
        st.sampled_from([1, 300, 1 << 20]), st.booleans())
 def test_events_that_are_told_together_count_as_each_alone(batches, since, together, broken):
