@@ -20,6 +20,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities impor
 
 # For inventories that do not set evenkeel_progress_interval.
 _INTERVAL = "10s"
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class FollowedAction(ActionBase):
@@ -88,9 +89,15 @@ class Watch:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Watch:
-        self._thread.start()
+        # Python answers a signal in the main thread, which waits for the module: one that the kernel hands to the other thread would not
+        # wake it. A thread begins with the mask of the one that starts it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if current_thread() is main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _ENDING:
                 self._handlers[number] = signal.signal(number, self._cancelled)
         return self
 

@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
 
 DAY = "evenkeel.ops.operations.daily"
-STEPS = {"health.check", "backups.create", "backups.verify", "recovery.drill", "recovery.readiness", "databases.inspect",
-         "databases.maintain", "certificates.check", "capacity.check", "housekeeping.clean", "backups.prune", "operations.report"}
+STEPS = {"health.check", "service_levels.check", "backups.create", "backups.verify", "recovery.drill", "recovery.readiness",
+         "databases.inspect", "databases.maintain", "certificates.check", "capacity.check", "housekeeping.clean", "backups.prune", "operations.report"}
 
 
 @dataclass

@@ -27,6 +27,8 @@ FIGURES = {
     "neuron": [("capacity.cpu", 90), ("recovery.rto", 14400), ("recovery.rpo", 3600)],  # NE-36, NE-17, NE-18
     "skafu": [("capacity.cpu", 80), ("capacity.memory", 80)],  # SK-07
 }
+# The lab has no Prometheus.
+UNSEEN = ("service_levels", "monitoring")
 METRICS = Response(body="# TYPE cronos_ai_up gauge\ncronos_ai_up 1\ncache_hit_rate 0.93\n")
 WELL = ("/", "/health", "/status", "/readiness", "/liveness", "/-/healthy", "/-/ready", "/api/health", "/search", "/health.txt", "/ready")
 
@@ -115,8 +117,10 @@ def test_a_day_under_the_production_policy(system, lab, web, tmp_path):
     # Two handbooks ask for no housekeeping (D-33 in docs/decisions.md), so there is nothing to find there.
     silent = {"operations"} | ({"housekeeping"} if system in ("cronos_ai", "neuron") else set())
     assert {step.split(".")[0] for step in STEPS} - silent <= areas, done.stdout[-6000:]
-    unknown = [finding for finding in found if finding["status"] == "unknown"]
+    unknown = [finding for finding in found if finding["status"] == "unknown" and finding["area"] not in UNSEEN]
     assert not unknown, unknown
+    # What counts the system's requests is not there: whatever rests on it is unknown, and nothing of it passes.
+    assert {finding["status"] for finding in found if finding["area"] in UNSEEN} == {"unknown"}, found
     for check, limit in FIGURES[system]:
         # What lies between warning and failure names the limit that it is beyond, which depends on how busy this machine is.
         limits = {finding["limit"] for finding in found if finding["check"] == check and finding["status"] != "warn"}
