@@ -177,9 +177,10 @@ def test_a_holder_that_was_stopped_past_its_lease_writes_nothing(here, bucket):
     holder = context.Process(target=_stopped, args=(here, bucket, id, theirs))
     holder.start()
     try:
+        plan = opened(here, bucket).plan_place("files")  # before the lease begins to run out
+        plan.files()
         assert ours.poll(20) and ours.recv() == "held"
         os.kill(holder.pid, signal.SIGSTOP)
-        plan = opened(here, bucket).plan_place("files")
         with pytest.raises(Busy, match="held by stopped"), plan.lease(CLOCK, purpose="next"):
             pass
         time.sleep(5)
