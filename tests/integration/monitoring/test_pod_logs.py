@@ -27,9 +27,9 @@ def pods() -> Iterator[Pods]:
     for name in ("etcd", "kube-apiserver", "kwok"):
         if not built(name) and os.environ.get("CI") is None:
             missing(f"{name} (tools/go-part {name})")
-    with serve_kubernetes() as (kubeconfig,), serve_pods(str(kubeconfig), {
-            "shop-1": ["web", "side"], "shop-2": ["web"], "other-1": ["web"], "torn-1": ["web"], "torn-2": ["web"],
-            "much-1": ["web"], "much-2": ["web"]}) as pods:
+    containers = {"shop-1": ["web", "side"], "shop-2": ["web"], "other-1": ["web"], "torn-1": ["web"], "torn-2": ["web"],
+                  "much-1": ["web"], "much-2": ["web"]}
+    with serve_kubernetes() as served, serve_pods(str(served[0]), containers) as pods:
         yield pods
 
 
