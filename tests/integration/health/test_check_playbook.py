@@ -5,31 +5,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
-import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
-
+from tests.integration.health.conftest import recorded
 from tests.testbed.http import serve_http
 
 NAME = "evenkeel.ops.health.check"
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """This machine in the group health."""
-    path = tmp_path / "hosts.yml"
-    path.write_text(json.dumps({"health": {"hosts": {"here": {
-        "ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}))
-    return path
-
-
-def recorded(tmp_path: Path) -> dict:
-    """The one record of the one run in the test's ledger."""
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    [record] = ledger.records(ledger.newest_run(system="unnamed", environment="unnamed"))
-    return record
 
 
 def test_healthy_services_pass_and_are_recorded(playbook, inventory, tmp_path):

@@ -4,25 +4,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
-import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 
 NAME = "evenkeel.ops.health.review"
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """This machine in the group health."""
-    path = tmp_path / "hosts.yml"
-    path.write_text(json.dumps({"health": {"hosts": {"here": {
-        "ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}))
-    return path
 
 
 def remember(ledger: Ledger, days: int, rows, *, host: str = "here") -> None:

@@ -19,6 +19,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger impor
 from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 
 from tests.conftest import ROOT
+from tests.integration.health.conftest import recorded
 from tests.testbed.http import Response, serve_http
 
 NAME = "evenkeel.ops.health.watch"
@@ -36,22 +37,6 @@ def web():
 
     with serve_http({"/breaks": breaks}) as server:
         yield server
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """This machine in the group health."""
-    path = tmp_path / "hosts.yml"
-    path.write_text(json.dumps({"health": {"hosts": {"here": {
-        "ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}))
-    return path
-
-
-def recorded(tmp_path: Path) -> dict:
-    """The one record of the one run in the test's ledger."""
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    [record] = ledger.records(ledger.newest_run(system="unnamed", environment="unnamed"))
-    return record
 
 
 def findings(answer) -> dict:
