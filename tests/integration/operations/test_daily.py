@@ -17,7 +17,8 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger impor
 
 DAY = "evenkeel.ops.operations.daily"
 STEPS = {"health.check", "service_levels.check", "backups.create", "backups.verify", "recovery.drill", "recovery.readiness",
-         "databases.inspect", "databases.maintain", "certificates.check", "capacity.check", "housekeeping.clean", "backups.prune", "operations.report"}
+         "databases.inspect", "databases.maintain", "certificates.check", "capacity.check", "housekeeping.clean", "backups.prune",
+         "operations.report"}
 
 
 @dataclass
