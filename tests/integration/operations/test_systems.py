@@ -85,7 +85,7 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
         "evenkeel_alertmanagers", "evenkeel_logs_", "evenkeel_receivers", "evenkeel_series", "evenkeel_scrape_jobs",
         "evenkeel_library_agent_targets",
         "evenkeel_pushgateway_targets", "evenkeel_request_counter", "evenkeel_latency_histogram", "evenkeel_region",
-        "evenkeel_api_latency", "evenkeel_api_requests", "evenkeel_load_balancer_requests"))}
+        "evenkeel_api_latency", "evenkeel_api_requests", "evenkeel_load_balancer_requests", "evenkeel_lambda_"))}
     of_all = {"evenkeel_domain", "evenkeel_environment", "evenkeel_environment_name"}
     assert set(names) - set(given) - elsewhere <= of_all, sorted(set(names) - set(given))
     return given

@@ -183,6 +183,10 @@ def test_cloudwatch_as_moto_serves_it(run_module):
             client.put_metric_data(Namespace="AWS/ApiGateway", MetricData=[
                 {"MetricName": name, "Value": value, "Timestamp": at, "Dimensions": [{"Name": "ApiName", "Value": "skafu"}]}
                 for name, value in data])
+            # Functions are counted together by metrics without dimensions; one call was cut off at its timeout.
+            client.put_metric_data(Namespace="AWS/Lambda", MetricData=[
+                {"MetricName": name, "Value": value, "Timestamp": at} for name, value in
+                (("Invocations", 50.0), ("Errors", 0.0), ("Duration", 30_003.0 if ago == 60 else 900.0))])
         where = {"namespace": "AWS/ApiGateway", "dimensions": {"ApiName": "skafu"}, "every": "5m"}
         way = {"region": "eu-central-1", "access_key": "testing-id", "secret_key": "testing-secret", "endpoint_url": url}
         answer = run_module("slo_check", {"cloudwatch": way, "window": "2h", "coverage": 80, "objectives": [
@@ -191,11 +195,17 @@ def test_cloudwatch_as_moto_serves_it(run_module):
             {"service": "api", "measure": "latency", "target": "200ms", "alert": "500ms",
              "cloudwatch": {**where, "metric": "Latency", "statistic": "Average"}},
             {"service": "api", "measure": "latency", "endpoint": "elsewhere", "target": "200ms",
-             "cloudwatch": {**where, "metric": "Missing", "statistic": "Average"}}]})
-        errors, latency, absent = answer["objectives"]
+             "cloudwatch": {**where, "metric": "Missing", "statistic": "Average"}},
+            {"service": "lambda", "measure": "error_rate", "target": 1, "alert": 2, "cloudwatch": {
+                "namespace": "AWS/Lambda", "metric": "Invocations", "errors": "Errors", "statistic": "Sum", "every": "5m"}},
+            {"service": "lambda", "measure": "latency", "target": "30s", "cloudwatch": {
+                "namespace": "AWS/Lambda", "metric": "Duration", "statistic": "Maximum", "every": "5m"}}]})
+        errors, latency, absent, functions, duration = answer["objectives"]
         assert errors["status"] == "pass" and errors["value"] == pytest.approx(0.1, abs=0.05), answer
         assert latency["value"] in (pytest.approx(150), pytest.approx(200, rel=0.5)), latency
         assert absent["status"] == "unknown" and "no data" in absent["reason"]
+        assert (functions["status"], functions["value"]) == ("pass", 0)
+        assert (duration["status"], duration["value"]) == ("fail", 30_003), duration
     finally:
         server.stop()
     silent = run_module("slo_check", {"cloudwatch": way, "window": "2h", "objectives": [

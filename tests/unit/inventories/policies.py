@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.documents import read
 
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEMS = ("aeon_nova", "cronos_ai", "neuron", "skafu")
@@ -28,7 +28,7 @@ def specs() -> dict[str, dict[str, dict[str, Any]]]:
     """area -> entry point -> options"""
     found = {}
     for area in AREAS:
-        spec = yaml.safe_load((ROOT / "roles" / area / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+        spec = read(ROOT / "roles" / area / "meta/argument_specs.yml")
         found[area] = {entry: body.get("options", {}) for entry, body in spec["argument_specs"].items()}
     return found
 
@@ -42,7 +42,7 @@ def files_of(inventory: str) -> list[Path]:
 
 def written(path: Path) -> dict[str, Any]:
     """A file's variables."""
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return read(path) or {}
 
 
 def strings(value: Any) -> list[str]:

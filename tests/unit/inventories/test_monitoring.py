@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.monitoring import groups_of, objectives_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import routing, scraping
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.dashboards import dashboards
 
+from tests.documents import read
 from tests.unit.inventories.policies import ROOT
 from tests.unit.inventories.test_values import policy
 
-DEFAULTS = yaml.safe_load((ROOT / "roles/monitoring/defaults/main.yml").read_text(encoding="utf-8"))
+DEFAULTS = read(ROOT / "roles/monitoring/defaults/main.yml")
 ENVIRONMENTS = {"AN-D-15": ("development", "minimal", "7d"), "AN-D-19": ("staging", "standard", "15d"),
                 "AN-D-23": ("production", "comprehensive", "30d")}
 

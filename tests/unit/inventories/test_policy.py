@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from tests.documents import read
 from tests.unit.inventories.policies import (
     ADDRESS,
     AREAS,
@@ -75,7 +75,7 @@ def test_policy_says_where_each_value_comes_from(inventory: str) -> None:
 def test_a_dictionary_of_limits_leaves_none_out(resolved) -> None:
     """A dictionary replaces the role's whole, and what has no limit is not judged (D-36)."""
     for name in ("capacity_limits", "certificates_policy", "databases_limits"):
-        defaults = yaml.safe_load((ROOT / "roles" / name.split("_", maxsplit=1)[0] / "defaults/main.yml").read_text(encoding="utf-8"))
+        defaults = read(ROOT / "roles" / name.split("_", maxsplit=1)[0] / "defaults/main.yml")
         for host, (_groups, values) in resolved.items():
             assert set(defaults[name]) <= set(values[name]), f"{host}: {name}"
 

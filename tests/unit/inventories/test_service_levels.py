@@ -22,6 +22,8 @@ PROMISED = [
     ("NE-07", "neuron", "api", "latency", "200ms", "500ms"),
     ("NE-09", "neuron", "web", "latency", "3s", None),
     ("NE-10", "neuron", "search", "latency", "1s", None),
+    ("SK-02", "skafu", "lambda", "error_rate", 1, 2),
+    ("SK-05", "skafu", "lambda", "latency", "30s", None),
     ("SK-94", "skafu", "api", "latency", "200ms", "500ms"),
     ("SK-95", "skafu", "api", "throughput", 1000, 500),
     ("SK-96", "skafu", "api", "error_rate", 1, 2),

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.documents import read
 from tests.unit.inventories.policies import INVENTORIES, ROOT, files_of, written
 
 SYSTEM = {"AN-O": "aeon_nova", "AN-D": "aeon_nova", "CR": "cronos_ai", "NE": "neuron", "SK": "skafu"}
@@ -138,7 +138,7 @@ def test_the_value_is_the_one_asked_for(requirement: str, decision: str, path: s
 
 
 def test_a_requirement_that_names_this_table_is_in_it() -> None:
-    rows = yaml.safe_load((ROOT / "docs/requirements.yml").read_text(encoding="utf-8"))
+    rows = read(ROOT / "docs/requirements.yml")
     naming = {name for name, row in rows.items() if any("::test_the_value_is_the_one_asked_for" in test for test in row.get("test", ()))}
     assert naming == {requirement for requirement, *_rest in ASKED_FOR}
 
