@@ -8,6 +8,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,24 @@ COLLECTION = "ansible_collections.evenkeel.ops.plugins."
 AREAS_THAT_READ_AREAS = {("recovery", "backups"), ("monitoring", "service_levels")}
 
 
+@cache
 def rooms() -> list[str]:
     """The areas: every folder of module_utils but the two that know no area, and the one that puts things together."""
     others = ("core", "adapters", "assembly", "__pycache__")
     return sorted(path.name for path in CODE.iterdir() if path.is_dir() and path.name not in others)
 
 
+@cache
+def nodes(path: Path) -> list[ast.Import | ast.ImportFrom | ast.JoinedStr]:
+    """The parts of a file's syntax that tests look at; whole trees of all files would be hundreds of MiB."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr)]
+
+
 def imports(path: Path) -> Iterator[str]:
     """Absolute dotted names of everything that a file imports, at any depth of it."""
     package = ["ansible_collections", "evenkeel", "ops", *path.relative_to(ROOT).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -119,7 +128,7 @@ def test_nothing_goes_through_a_shell(path):
                          ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_sql_is_not_made_by_string_formatting(path):
     """Own words may be put together; what names a relation stays a {placeholder} that psycopg fills, quoted."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.JoinedStr) and any(isinstance(part, ast.FormattedValue) for part in node.values):
             start = "".join(part.value for part in node.values if isinstance(part, ast.Constant)).lstrip()
             assert "{" in start or not re.match(r"(SELECT|INSERT|UPDATE|DELETE|VACUUM|REINDEX|ANALYZE|ALTER|DROP|CREATE)\s", start), (

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import OptionGroup
 from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
 
 from tests.conftest import ROOT
+from tests.documents import parsed
 
 PLUGINS = ROOT / "plugins"
 PACKAGE = "ansible_collections.evenkeel.ops.plugins"
@@ -31,11 +32,11 @@ def plugin(name: str):
 
 def documented(name: str) -> dict:
     """The options that a module documents, those of its fragments among them."""
-    document = yaml.safe_load(plugin(name).DOCUMENTATION)
+    document = parsed(plugin(name).DOCUMENTATION)
     options = dict(document.get("options") or {})
     for fragment in document.get("extends_documentation_fragment") or []:
         twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{fragment.removeprefix('evenkeel.ops.')}")
-        options |= yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION).get("options") or {}
+        options |= parsed(twin.ModuleDocFragment.DOCUMENTATION).get("options") or {}
     return options
 
 
@@ -78,7 +79,7 @@ def test_documentation_and_options_of_an_action_agree(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_use_full_names_and_documented_options(name):
-    tasks = yaml.safe_load(plugin(name).EXAMPLES)
+    tasks = parsed(plugin(name).EXAMPLES)
     used = 0
     for task in tasks:
         for key, arguments in task.items():
@@ -91,10 +92,15 @@ def test_examples_use_full_names_and_documented_options(name):
     assert used, "no example uses the module itself"
 
 
+@cache
+def integration_tests() -> list[str]:
+    """What stands in them, file by file."""
+    return [path.read_text(encoding="utf-8") for path in (ROOT / "tests/integration").glob("*/test_*.py")]
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_has_its_tests(name):
-    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path.parts[-3] in ("integration", "unit")]
-    assert any(name in path.read_text(encoding="utf-8") for path in tests if "integration" in path.parts), "no integration test"
+    assert any(name in text for text in integration_tests()), "no integration test"
 
 
 @pytest.mark.parametrize("path", sorted((PLUGINS / "module_utils" / "adapters").glob("*.py")), ids=lambda path: path.stem)
@@ -103,5 +109,5 @@ def test_option_groups_and_their_fragments_are_twins(path: Path):
     for group in [value for name, value in vars(adapter).items() if name.isupper() and isinstance(value, OptionGroup) and value.fragment]:
         assert group.fragment in FRAGMENTS
         twin = importlib.import_module(f"{PACKAGE}.doc_fragments.{group.fragment}")
-        fragment = yaml.safe_load(twin.ModuleDocFragment.DOCUMENTATION)["options"]
+        fragment = parsed(twin.ModuleDocFragment.DOCUMENTATION)["options"]
         assert {name: told(option) for name, option in fragment.items()} == {name: told(option) for name, option in group.options.items()}

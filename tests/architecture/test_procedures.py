@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import ROOT
+from tests.documents import read
 
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 TASKS = sorted((ROOT / "roles").glob("*/tasks/*.yml"))
@@ -22,10 +22,6 @@ WRAPPERS = {"operations/step"}
 FORBIDDEN = {"ignore_errors", "shell", "command", "raw", "ansible.builtin.shell", "ansible.builtin.command", "ansible.builtin.raw"}
 
 
-def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
 def name_of(path: Path) -> str:
     """health/check for roles/health/tasks/check.yml and playbooks/health/check.yml."""
     area = path.parent.parent.name if path.parent.name == "tasks" else path.parent.name
@@ -33,7 +29,7 @@ def name_of(path: Path) -> str:
 
 
 def specs(role: Path) -> dict[str, Any]:
-    return load(role / "meta" / "argument_specs.yml")["argument_specs"]
+    return read(role / "meta" / "argument_specs.yml")["argument_specs"]
 
 
 def tasks_in(content: Any) -> list[dict[str, Any]]:
@@ -55,7 +51,7 @@ def test_an_entry_point_is_described_and_has_a_playbook(path):
 
 @pytest.mark.parametrize("path", [path for path in ENTRY_POINTS if name_of(path) not in WRAPPERS], ids=name_of)
 def test_an_entry_point_records_always_and_gates_last(path):
-    content = load(path)
+    content = read(path)
     always = [task for block in content for task in tasks_in(block.get("always"))]
     assert any("evenkeel.ops.record" in task for task in always), "record belongs in always"
     assert "evenkeel.ops.gate" in content[-1], "the gate is the last task"
@@ -63,7 +59,7 @@ def test_an_entry_point_records_always_and_gates_last(path):
 
 @pytest.mark.parametrize("path", TASKS, ids=name_of)
 def test_tasks_use_no_shell_and_ignore_no_errors(path):
-    for task in tasks_in(load(path)):
+    for task in tasks_in(read(path)):
         assert not FORBIDDEN & set(task)
         for key in task:
             if key not in KEYWORDS:
@@ -77,7 +73,7 @@ KEYWORDS = {"name", "block", "rescue", "always", "when", "loop", "loop_control",
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=name_of)
 def test_a_playbook_is_hosts_and_entry_points(path):
-    for play in load(path):
+    for play in read(path):
         if "ansible.builtin.import_playbook" in play:
             continue
         assert set(play) <= {"name", "hosts", "gather_facts", "tasks", "ignore_unreachable", "connection", "become", "serial",
@@ -90,7 +86,7 @@ def test_a_playbook_is_hosts_and_entry_points(path):
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_defaults_are_described_and_agree(role):
-    defaults = load(role / "defaults" / "main.yml") or {}
+    defaults = read(role / "defaults" / "main.yml") or {}
     described: dict[str, Any] = {}
     for entry in specs(role).values():
         described |= entry.get("options") or {}

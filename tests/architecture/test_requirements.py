@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.documents import read
+
 ROOT = Path(__file__).resolve().parents[2]
 # How many requirements each document has; their ids count up from 1.
 COUNTS = {"AN-O": 46, "AN-D": 56, "CR": 121, "NE": 82, "SK": 120}
@@ -58,7 +60,7 @@ def inventory_files() -> list[Path]:
 
 
 def role_variables() -> set[str]:
-    specs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
+    specs = [read(path) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     return {name for spec in specs for entry in spec["argument_specs"].values() for name in entry.get("options", {})}
 
 
