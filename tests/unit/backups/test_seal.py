@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 DATA = {"id": "x\n \"seal\": \"ü", "nested": {"seal": "0" * 64}, "number": 1.5, "none": None}
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(),
-                      lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=10)
 
 
-@given(st.dictionaries(st.text().filter(lambda name: name not in ("seal", "format")), VALUES))
+@given(st.dictionaries(st.text().filter(lambda name: name not in ("seal", "format")), VALUES, max_size=5))
 def test_what_was_sealed_comes_back_and_is_json(data):
     assert unsealed(sealed(data)) == {**data, "format": 2}
     assert json.loads(sealed(data)).keys() == {*data, "format", "seal"}
