@@ -51,7 +51,7 @@ reliability:
     service: {description: Service., type: str, returned: success}
     outages: {description: How many began., type: int, returned: success}
     mttr_seconds: {description: "Mean time to recovery of those that ended, null without one.", type: int, returned: success}
-    mtbf_seconds: {description: "Time seen up for each outage, null without one.", type: int, returned: success}
+    mtbf_seconds: {description: "Time seen up for each outage, null without one or without such time.", type: int, returned: success}
     up_seconds: {description: Time seen up., type: int, returned: success}
     down_seconds: {description: Time seen down., type: int, returned: success}
     unseen_seconds: {description: Time in which nobody looked., type: int, returned: success}

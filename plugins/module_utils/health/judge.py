@@ -165,8 +165,8 @@ def _complaint(target: Target, samples: Sequence[Sample], bad: Sequence[Sample],
     attempts = sum(sample.attempts for sample in samples)
     told = "; ".join(one.message for one in (complaint, *others[:2])) + ("; and more" if len(others) > 2 else "")
     share = f" ({len(bad)} of {len(samples)} samples)" if len(samples) > 1 else f" ({attempts} attempts)" if attempts > 1 else ""
-    return Finding("health.probe", target.name, status, f"{target.address}: {told}{share}", complaint.observed, complaint.limit, "",
-                   complaint.hint)
+    where = "" if told.startswith(target.address) else f"{target.address}: "
+    return Finding("health.probe", target.name, status, f"{where}{told}{share}", complaint.observed, complaint.limit, "", complaint.hint)
 
 
 def _judge_latency(target: Target, latency: float) -> Finding:

@@ -50,8 +50,8 @@ class Reliability:
 
     @property
     def mtbf(self) -> float | None:
-        """None where there was no outage: then it is longer than what was seen."""
-        return self.up / len(self.outages) if self.outages else None
+        """None where there was no outage: then it is longer than what was seen; and where it was never seen up, which measures nothing."""
+        return self.up / len(self.outages) if self.outages and self.up else None
 
     def as_value(self) -> dict[str, Any]:
         """The row of the result."""
@@ -107,7 +107,7 @@ def _finding(one: Reliability, span: str) -> Finding:
                        hint="Run health.check more often, or allow a longer gap")
     words = f"{len(one.outages)} outage{'' if len(one.outages) == 1 else 's'} in the last {span}"
     words += f", MTTR {format_duration(one.mttr)}" if one.mttr is not None else ""
-    words += f", MTBF {format_duration(one.mtbf)}" if one.mtbf is not None else ""
+    words += f", MTBF {format_duration(one.mtbf)}" if one.mtbf is not None else ", never seen up" if one.outages else ""
     down = bool(one.outages) and one.outages[-1].ended is None
     if down:
         words += f"; it is down since {format_instant(one.outages[-1].began)}"

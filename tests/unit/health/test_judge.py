@@ -69,6 +69,12 @@ def test_a_target_fails_with_what_was_seen_and_where_and_what_to_do():
                        "latency_ms": 100.0, "attempts": 3, "message": first.message, "samples": 2, "failed": 1}
 
 
+def test_the_address_is_told_once():
+    refused = Sample(None, 1, 1, (Complaint("http://a/ refuses connections", hint="Start it"),))
+    _rows, [first, _second], _services, _figures = judged([[refused], [good(0.1)]])
+    assert first.message == "http://a/ refuses connections"
+
+
 def test_what_is_not_critical_is_a_warning():
     _rows, [first, second], _services, _figures = judged([[BAD], [good(9)]], critical=False, latency_fail="1s")
     assert (first.status, second.status) == (Status.WARN, Status.WARN)

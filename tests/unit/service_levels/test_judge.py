@@ -294,6 +294,9 @@ def test_outages_are_counted_from_the_runs():
     assert judge_outages([open_one], NOW - timedelta(days=1), NOW)[0].status is Status.WARN
     [never] = reliability(runs("pass", "pass"), NOW - timedelta(days=1), NOW, 7200)
     assert (never.mttr, never.mtbf) == (None, None)
+    [always] = reliability(runs("fail", "fail"), NOW - timedelta(days=1), NOW, 7200)
+    assert always.mtbf is None
+    assert ", never seen up; it is down since" in judge_outages([always], NOW - timedelta(days=1), NOW)[0].message
 
 
 def test_time_in_which_nobody_looked_is_neither_up_nor_down():
