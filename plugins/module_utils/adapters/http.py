@@ -15,7 +15,7 @@ import ssl
 from dataclasses import dataclass
 
 from ..core.errors import Unreachable
-from .sockets import Dialer, Guard, Stage, network_errors
+from .sockets import Dialer, Stage, network_errors
 
 _READ = 65536
 _MOST_HEAD = 65536
@@ -204,8 +204,9 @@ def _field(line: bytes) -> tuple[str, str]:
 
 
 async def exchange(dialer: Dialer, host: str, port: int, payload: bytes, *, tls: ssl.SSLContext | None, bodyless: bool,
-                   max_body: int, guard: Guard | None, stage: Stage) -> HttpAnswer:
-    """Send ``payload``, a whole request with ``Connection: close``, and read its answer; ``bodyless`` for HEAD.
+                   max_body: int, foreign: bool = False, stage: Stage) -> HttpAnswer:
+    """Send ``payload``, a whole request with ``Connection: close``, and read its answer; ``bodyless`` for HEAD,
+    ``foreign`` where the host is the word of an answer.
 
     Its end, however it comes, closes the connection at once.
 
@@ -215,7 +216,7 @@ async def exchange(dialer: Dialer, host: str, port: int, payload: bytes, *, tls:
     """
     where = f"{host}:{port}"
     loop = asyncio.get_running_loop()
-    opened = await dialer.connect(host, port, stage=stage, guard=guard)
+    opened = await dialer.connect(host, port, stage=stage, foreign=foreign)
     answers = AnswerReader(bodyless=bodyless, most=max_body)
     writer = None
     try:

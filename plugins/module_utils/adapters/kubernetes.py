@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError, TimedOut, Unreachable
 from ..core.quantities import parse_duration
+from .guarded_pools import guard
 from .kubernetes_kind import Kind
 
 _MANAGER = "evenkeel"
@@ -38,7 +39,9 @@ class Cluster:
             raise InvalidOption(f"kubernetes.kubeconfig: {kubeconfig} cannot be used: {error}",
                                 hint="Name a kubeconfig that this account may read, and one of its contexts") from error
         self.host = str(settings.host)
-        self._client = dynamic.DynamicClient(client.ApiClient(settings), discoverer=lambda *_arguments: None)
+        api = client.ApiClient(settings)
+        guard(api.rest_client.pool_manager)
+        self._client = dynamic.DynamicClient(api, discoverer=lambda *_arguments: None)
         self._kinds: dict[tuple[str, str], Kind] = {}
 
     def version(self) -> str:

@@ -76,7 +76,7 @@ class PageProbe:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         async with asyncio.timeout(self._timeout):
             answer = await exchange(Dialer(), str(parts.hostname), port, request.encode("utf-8"), tls=self._tls, bodyless=False,
-                                    max_body=_MOST, guard=None, stage=lambda _words: None)
+                                    max_body=_MOST, stage=lambda _words: None)
         headers = dict(reversed(answer.headers))
         return Answer(answer.status, headers.get("retry-after", ""), headers.get(HEADER.lower()) == self._name)
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, TimedOut, Unreachable
+from .blocking_sockets import connect
 
 # name -> (help, label names, [(label values, value)])
 Families = Mapping[str, tuple[str, tuple[str, ...], Iterable[tuple[tuple[str, ...], float]]]]
@@ -68,10 +72,38 @@ class Exposition:
 
 
 def _handler(url: str, method: str, timeout: float | None, headers: Any, data: bytes) -> Any:
-    """As prometheus_client's own, without the environment's proxies."""
+    """As prometheus_client's own, without the environment's proxies, and to no address that `core.addresses` refuses. urllib
+    follows no redirect of a PUT.
+    """
     def send() -> None:
         request = urllib.request.Request(url, data=data, method=method, headers=dict(headers))
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Plain, _Secure)
+        with opener.open(request, timeout=timeout) as answer:
             answer.read()
 
     return send
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def http_open(self, req: Any) -> Any:
+        return self.do_open(_judged(http.client.HTTPConnection), req)
+
+
+class _Secure(urllib.request.HTTPSHandler):
+    def https_open(self, req: Any) -> Any:
+        return self.do_open(_judged(http.client.HTTPSConnection), req, context=self._context)
+
+
+def _judged(kind: Any) -> Any:
+    def make(*arguments: Any, **named: Any) -> Any:
+        made = kind(*arguments, **named)
+        made._create_connection = _connected
+        return made
+
+    return make
+
+
+def _connected(place: tuple[str, int], timeout: float, _source: Any = None) -> socket.socket:
+    opened = connect(*place, end=time.monotonic() + timeout)
+    opened.settimeout(timeout)
+    return opened

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import http, redis
-from .sockets import Dialer, Guard, Stage, network_errors
+from .sockets import Dialer, Stage, network_errors
 
 if TYPE_CHECKING:
     from .mail_server import MailOffer
@@ -50,11 +50,11 @@ class AsyncNetwork:
         return self.dialer.tls_context(validate_certs=validate_certs, ca_cert=ca_cert, protocol=protocol) if tls else None
 
     async def exchange(self, host: str, port: int, payload: bytes, *, tls: bool, validate_certs: bool, ca_cert: str | None,
-                       bodyless: bool, max_body: int, guard: Guard | None, stage: Stage) -> http.HttpAnswer:
+                       bodyless: bool, max_body: int, foreign: bool, stage: Stage) -> http.HttpAnswer:
         """See `http.exchange`."""
         context = self._tls(tls, validate_certs, ca_cert)
         return await http.exchange(self.dialer, host, port, payload, tls=context, bodyless=bodyless, max_body=max_body,
-                                   guard=guard, stage=stage)
+                                   foreign=foreign, stage=stage)
 
     async def greet(self, host: str, port: int, *, tls: bool, validate_certs: bool, ca_cert: str | None,
                     enough: Callable[[bytes], bool] | None, stage: Stage) -> bytes:

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-import socket
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..core.errors import InvalidOption
+from ..core.errors import InvalidOption, Refused
 from ..core.quantities import format_duration
+from .blocking_sockets import connect
 
 
 def unreached(endpoints: Sequence[str], *, timeout: float) -> dict[str, str]:
@@ -34,8 +35,10 @@ def _place(endpoint: str) -> tuple[str, int]:
 
 def _problem(host: str, port: int, timeout: float) -> str:
     try:
-        with socket.create_connection((host, port), timeout=timeout):
+        with connect(host, port, end=time.monotonic() + timeout):
             return ""
+    except Refused as error:
+        return error.message
     except TimeoutError:
         return f"no answer within {format_duration(timeout)}"
     except (OSError, UnicodeError) as error:

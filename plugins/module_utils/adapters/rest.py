@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import AccessDenied, CommandFailed, InvalidOption, LibraryMissing, NotFound, OpsError, TimedOut, Unreachable
+from .guarded_pools import guard
 
 _CONNECT_SECONDS = 10.0
 _KEPT = 1000
@@ -79,6 +80,7 @@ class Rest:
         # An answer that does not come in time is not waited for twice.
         retry = Retry(total=2, read=False, backoff_factor=0.2, status_forcelist=_PASSING, allowed_methods=("GET",), raise_on_status=False)
         adapter = _unix_adapter(target.unix_socket, retry) if target.unix_socket else HTTPAdapter(max_retries=retry)
+        guard(adapter.poolmanager)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -93,6 +95,7 @@ class Rest:
         :raises AccessDenied: for 401 and 403
         :raises CommandFailed: for every other answer that is no success; evidence has ``status`` and what was said
         :raises Unreachable, TimedOut: where no answer comes
+        :raises Refused: where the service's name leads to a link-local or metadata address
         """
         with self._translated(path):
             response = self._session.request(method, self.target.url + path, params=query, json=body, allow_redirects=False,

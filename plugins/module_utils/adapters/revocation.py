@@ -22,7 +22,7 @@ from ..core.quantities import format_duration
 from .caa import caa_issuers
 from .http import exchange
 from .ocsp import SKEW, Said, read_answer, revoked
-from .sockets import Dialer, Guard
+from .sockets import Dialer
 from .trust import trusted_path
 
 _MOST_BYTES = 64 * 2**20  # the largest lists of public authorities have some 30 MB
@@ -30,12 +30,11 @@ _MOST_BYTES = 64 * 2**20  # the largest lists of public authorities have some 30
 
 class Inquiry:
     """Asks responders, lists and zones; each thing once in a run, however many endpoints show it. Safe in many threads.
-
-    ``guard`` says of an address why it must not be reached (as `sockets.Dialer.connect` has it).
+    What a certificate says where to ask is the word of a stranger, numbers too.
     """
 
-    def __init__(self, clock: Clock, *, timeout: float, guard: Guard, resolver: tuple[str, int] | None = None) -> None:
-        self._clock, self._timeout, self._guard = clock, timeout, guard
+    def __init__(self, clock: Clock, *, timeout: float, resolver: tuple[str, int] | None = None) -> None:
+        self._clock, self._timeout = clock, timeout
         self._state_of = lru_cache(maxsize=4096)(self._state)
         self._list_of = lru_cache(maxsize=64)(self._list)
         self._caa_of = lru_cache(maxsize=4096)(lambda name: caa_issuers(name, resolver=resolver, timeout=timeout))
@@ -150,7 +149,7 @@ class Inquiry:
             dialer = Dialer()
             tls = dialer.tls_context(validate_certs=True, ca_cert=None) if parts.scheme == "https" else None
             return await asyncio.wait_for(exchange(
-                dialer, str(parts.hostname), port, payload, tls=tls, bodyless=False, max_body=_MOST_BYTES, guard=self._guard,
+                dialer, str(parts.hostname), port, payload, tls=tls, bodyless=False, max_body=_MOST_BYTES, foreign=True,
                 stage=lambda _what: None), self._timeout)
 
         try:

@@ -18,10 +18,10 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from ..core.errors import Busy, InvalidOption, NotFound, OpsError, Refused, TimedOut, Unreachable
+from ..core.addresses import refuse_forbidden
+from ..core.errors import Busy, InvalidOption, NotFound, OpsError, TimedOut, Unreachable
 
 Address = tuple[int, tuple[Any, ...]]  # family and sockaddr
-Guard = Callable[[str], "str | None"]
 Stage = Callable[[str], None]
 # RFC 8305, section 8: the recommended pause before the next address of a name is tried beside the first.
 _STAGGER = 0.25
@@ -59,21 +59,14 @@ class Dialer:
         twin._only = {**self._only, host: address}
         return twin
 
-    async def connect(self, host: str, port: int, *, stage: Stage, guard: Guard | None = None) -> socket.socket:
-        """A connected, non-blocking socket; several addresses race as in RFC 8305.
+    async def connect(self, host: str, port: int, *, stage: Stage, foreign: bool = False) -> socket.socket:
+        """A connected, non-blocking socket; several addresses race as in RFC 8305. What is connected to is the very address
+        that `resolve` judged.
 
-        ``guard`` says of a resolved numeric address why it must not be reached, or None. One such address among those of
-        a name refuses the name, and what is connected to is the very address that was judged.
-
-        :raises Refused: by ``guard``, before anything is sent anywhere
-        :raises NotFound, Unreachable, TimedOut, Busy: by what the network says
+        :raises Refused, NotFound: by `resolve`, before anything is sent anywhere
+        :raises Unreachable, TimedOut, Busy: by what the network says
         """
-        addresses = await self.resolve(host, port, stage=stage)
-        for _family, address in addresses if guard else ():
-            reason = guard(address[0])
-            if reason:
-                raise Refused(f"{host} is {reason} ({address[0]})" if host != address[0] else f"{host} is {reason}",
-                              hint="A redirect or a zone leads there: see whose word it is; write the numeric address if it is meant")
+        addresses = await self.resolve(host, port, stage=stage, foreign=foreign)
         stage(f"a connection to {host}:{port}")
         if len(addresses) == 1:
             with network_errors(f"{host}:{port}"):
@@ -81,16 +74,19 @@ class Dialer:
         with network_errors(f"{host}:{port}"):
             return await _first([lambda one=one: self.open(*one) for one in addresses])
 
-    async def resolve(self, host: str, port: int, *, stage: Stage) -> list[Address]:
-        """The addresses of a name or numeric address, in the order that the system prefers.
+    async def resolve(self, host: str, port: int, *, stage: Stage, foreign: bool = False) -> list[Address]:
+        """The addresses of a name or numeric address, in the order that the system prefers; ``foreign`` where the host is the
+        word of an answer.
 
+        :raises Refused: as `core.addresses.refuse_forbidden`
         :raises NotFound: where the name has no address, or no resolver answers
         """
         if host in self._only:
-            host = self._only[host]
+            host = self._only[host]  # one of those that were judged when the name was resolved
         for family in (socket.AF_INET, socket.AF_INET6):
             with contextlib.suppress(OSError):
                 socket.inet_pton(family, host)
+                refuse_forbidden(host, (host,), foreign=foreign)
                 return [(family, (host, port) if family == socket.AF_INET else (host, port, 0, 0))]
         stage(f"the addresses of {host}")
         lookup = self._names.get(host)
@@ -101,6 +97,7 @@ class Dialer:
             self._names.pop(host, None)  # a retry asks again
             said = getattr(found, "strerror", None) or str(found)
             raise NotFound(f"the name {host} does not resolve: {said}", hint="Check its spelling, the zone, and this host's resolver")
+        refuse_forbidden(host, (address[0] for _family, _type, _protocol, _name, address in found), foreign=foreign)
         unique = dict.fromkeys((family, address) for family, _type, _protocol, _name, address in found)
         return [(family, (address[0], port, *address[2:])) for family, address in unique]
 

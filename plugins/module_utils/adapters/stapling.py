@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 from ..core.errors import LibraryMissing, Unreachable
-from .starttls import time_left
+from .blocking_sockets import time_left
 
 _READ = 65536
 

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
 
 from ..core.errors import Unreachable
+from .blocking_sockets import time_left
 
 _LINE_BYTES = 8192
 _LINES = 100
@@ -30,17 +30,6 @@ def ask_for_tls(connection: socket.socket, protocol: str, end: float) -> None:
     :raises TimeoutError: when ``end`` comes first
     """
     _PROTOCOLS[protocol](_Dialogue(connection, end))
-
-
-def time_left(end: float) -> float:
-    """Seconds until ``end``.
-
-    :raises TimeoutError: when there are none
-    """
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 class _Dialogue:

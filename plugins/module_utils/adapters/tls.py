@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from ..core.errors import OpsError, TimedOut, ToolMissing, Unreachable
 from ..core.quantities import format_duration
-from .starttls import ask_for_tls, time_left
+from .blocking_sockets import connect, resolve, time_left
+from .starttls import ask_for_tls
 from .trust import trust_locations, unusable_trust
 
 _VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1, "TLSv1.2": ssl.TLSVersion.TLSv1_2,
@@ -45,6 +46,7 @@ class Tls:
 
         Names are not checked here. ``timeout`` is for both together; only the resolver keeps its own time.
 
+        :raises Refused: where a name leads to a link-local or metadata address
         :raises Unreachable: when nothing answers, or what answers does not speak TLS
         :raises TimedOut: when it does not answer, or not fast enough
         :raises NotFound, Damaged: when ``ca_cert`` cannot be used
@@ -93,13 +95,14 @@ class Tls:
     def addresses(self, host: str, port: int) -> list[str]:
         """Every address that this host's resolver has for a name, of the families that this host has itself.
 
+        :raises Refused: as `look`
         :raises Unreachable: when the name cannot be resolved
         """
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            found = resolve(host, port, flags=socket.AI_ADDRCONFIG)
         except (OSError, UnicodeError) as error:
             raise _no_tls(error, None) from error
-        return list(dict.fromkeys(str(address[0]) for _family, _kind, _protocol, _name, address in found))
+        return list(dict.fromkeys(str(address[0]) for _family, address in found))
 
     def stapled(self, host: str, port: int, *, timeout: float, server_name: str | None = None, starttls: str | None = None) -> bytes:
         """The OCSP answer that the server staples, empty where it does not.
@@ -114,7 +117,7 @@ class Tls:
             # A server that fetches its answers late (nginx) has none for the first who asks.
             for pause in (0.0, min(1.0, timeout / 4)):
                 time.sleep(pause)
-                with contextlib.closing(_connect(host, port, end)) as connection:
+                with contextlib.closing(connect(host, port, end=end)) as connection:
                     if starttls:
                         ask_for_tls(connection, starttls, end)
                     answer = stapled_answer(connection, server_name, end)
@@ -129,7 +132,7 @@ class Tls:
     def _shake(self, context: ssl.SSLContext, host: str, port: int, server_name: str | None, starttls: str | None,
                end: float, timeout: float, *, trusted: bool) -> Served:
         try:
-            with contextlib.closing(_connect(host, port, end)) as connection:
+            with contextlib.closing(connect(host, port, end=end)) as connection:
                 if starttls:
                     ask_for_tls(connection, starttls, end)
                 connection.settimeout(time_left(end))
@@ -188,22 +191,6 @@ def _lenient(newest: str = "TLSv1.3") -> ssl.SSLContext:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, _VERSIONS[newest]
     return context
-
-
-def _connect(host: str, port: int, end: float) -> socket.socket:
-    """The first address that takes the connection; as `socket.create_connection`, but with one deadline for all."""
-    failure: OSError = OSError("no address")
-    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(time_left(end))
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            failure = error
-            continue
-        return connection
-    raise failure
 
 
 def _no_tls(error: BaseException, starttls: str | None) -> OpsError:

@@ -39,9 +39,8 @@ def elsewhere(request: Request, reader: X509) -> Elsewhere:
     @lru_cache(maxsize=1)
     def inquiry() -> Inquiry:
         from ..adapters import revocation
-        from ..health.addresses import forbidden_address
 
-        return revocation.Inquiry(request.clock, timeout=timeout, guard=forbidden_address, resolver=resolver)
+        return revocation.Inquiry(request.clock, timeout=timeout, resolver=resolver)
 
     def secrets(name: str) -> Sequence[Held]:
         return cluster().secrets(name)

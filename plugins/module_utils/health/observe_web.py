@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..core.clock import Clock
 from ..core.errors import InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
-from .addresses import forbidden_address, is_numeric
 from .expectations import Complaint, Content, Statuses, shown
 from .targets import Target
 from .web import REDIRECTS, WebRequest, next_hop
@@ -59,7 +58,7 @@ async def _answer(target: Target, request: WebRequest, network: Network, stage: 
         answer = await network.exchange(
             request.url.host, request.url.port, request.encoded(), tls=request.url.secure,
             validate_certs=target.validate_certs, ca_cert=target.ca_cert, bodyless=request.method == "HEAD",
-            max_body=target.max_body, guard=None if not hop and is_numeric(request.url.host) else forbidden_address, stage=stage)
+            max_body=target.max_body, foreign=hop > 0, stage=stage)
         location = _location(answer)
         if not target.follow_redirects or answer.status not in REDIRECTS or location is None:
             return answer

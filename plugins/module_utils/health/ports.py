@@ -11,7 +11,6 @@ from .metrics import Series
 from .workloads import Object
 
 Stage = Callable[[str], None]
-Guard = Callable[[str], "str | None"]
 
 
 class HttpAnswer(Protocol):
@@ -41,8 +40,9 @@ class MailOffer(Protocol):
 class Network(Protocol):
     """What a probe wants of the network. Every method may be cancelled at any moment and leaves nothing open then.
 
-    ``stage`` is told what is being waited for, so that a timeout can say it; ``guard`` says of a resolved address why
-    it must not be connected to. Errors are OpsErrors. Where a host is a name, TLS and what is said are the name's.
+    ``stage`` is told what is being waited for, so that a timeout can say it; ``foreign`` says that a host is the word of an
+    answer, so that its number is judged too, as every name is (`core.addresses`). Errors are OpsErrors. Where a host is a name,
+    TLS and what is said are the name's.
     """
 
     async def addresses(self, host: str, port: int, *, stage: Stage) -> list[str]:
@@ -52,7 +52,7 @@ class Network(Protocol):
         """The same network, in which this name has this one address."""
 
     async def exchange(self, host: str, port: int, payload: bytes, *, tls: bool, validate_certs: bool, ca_cert: str | None,
-                       bodyless: bool, max_body: int, guard: Guard | None, stage: Stage) -> HttpAnswer:
+                       bodyless: bool, max_body: int, foreign: bool, stage: Stage) -> HttpAnswer:
         """Connect, send, read one HTTP answer."""
 
     async def greet(self, host: str, port: int, *, tls: bool, validate_certs: bool, ca_cert: str | None,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import itertools
 import socket
 from collections import Counter
@@ -23,12 +22,9 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import p
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
 from tests.integration.reliability.figures import scaled
+from tests.integration.reliability.forbidden import hosts, resolve
 
-# RFC 3927, RFC 4291 2.5.6, and what AWS, Google, Alibaba, Azure and Oracle document of their metadata services.
-FOUR = ["169.254.169.254", "169.254.170.2", "169.254.0.1", "169.254.255.255", "100.100.100.200", "168.63.129.16", "192.0.0.192"]
-SIX = ["fe80::1", "fe80::a9fe:a9fe", "febf:ffff::1", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"]
 STATUSES = [301, 302, 303, 307, 308]
-_WIDE = str.maketrans("0123456789.", "０１２３４５６７８９。")
 # Where in a Location the host stands: {h} is the host as it stands in a URL, {n} without brackets.
 FORMS = ["http://{h}/latest/meta-data/", "https://{h}/", "//{h}/", "http://{h}:80/", "hTTp://{h}/", "http://{h}", "http://{h}?x=1",
          "http://{h}#good.test",
@@ -39,63 +35,6 @@ FORMS = ["http://{h}/latest/meta-data/", "https://{h}/", "//{h}/", "http://{h}:8
          "http://{h};good.test/",
          "http://good.test:80@{h}:80/", "http://[{n}]/", "http://0@{h}/", "ws://{h}/", "ftp://{h}/", "file://{h}/etc/passwd",
          "gopher://{h}/_x"]
-
-
-def four(address: str) -> Iterator[str]:
-    """An IPv4 address in the spellings that inet_aton and URLs know."""
-    parts, number = [int(part) for part in address.split(".")], int(ipaddress.IPv4Address(address))
-    rest2, rest3 = number & 0xFFFFFF, number & 0xFFFF
-    yield from (address, f"{address}.", str(number), hex(number), hex(number).upper().replace("X", "x"), f"0{number:o}", f"0x00{number:x}",
-                ".".join(hex(part) for part in parts), ".".join(f"0{part:o}" for part in parts), ".".join(f"000{part:o}" for part in parts),
-                f"{parts[0]}.{rest2}", f"{parts[0]}.{parts[1]}.{rest3}", f"{parts[0]:#x}.{rest2:#x}",
-                f"0{parts[0]:o}.{parts[1]:#x}.{rest3}",
-                f"{parts[0]:#x}.{parts[1]}.0{parts[2]:o}.{parts[3]}", address.translate(_WIDE), address.replace(".", "%2e"),
-                address.replace(".", "。"),
-                "".join(f"%{ord(letter):02x}" for letter in address), f"{number + 2**32}", f"{address}.nip.test")
-
-
-def six(address: str) -> Iterator[str]:
-    """An IPv6 address in brackets, short, long, in capitals, and with zones."""
-    given = ipaddress.IPv6Address(address)
-    for text in (given.compressed, given.exploded, given.exploded.upper()):
-        yield from (f"[{text}]", f"[{text}%25lo]", f"[{text}%lo]", f"[{text}%251]")
-
-
-def carried(address: str) -> Iterator[str]:
-    """IPv6 addresses that have an IPv4 address within them."""
-    number = int(ipaddress.IPv4Address(address))
-    high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
-    for prefix in ("::ffff:", "::", "::ffff:0:", "64:ff9b::", "64:ff9b:1::", "64:ff9b:1:0:0:1:", "2001:db8::5efe:", "2001:db8::200:5efe:"):
-        yield f"[{prefix}{address}]"
-        yield from six(f"{prefix}{high}:{low}")
-    yield from six(f"2002:{high}:{low}::1")
-    parts = [int(part) for part in address.split(".")]
-    for place in ([6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]):  # RFC 6052, 2.2: prefixes of 48, 56 and 64 bits
-        inside = bytearray(ipaddress.IPv6Address("64:ff9b:1::").packed)
-        for at, part in zip(place, parts, strict=True):
-            inside[at] = part
-        yield from six(str(ipaddress.IPv6Address(bytes(inside))))
-    yield from six(str(ipaddress.IPv6Address((0x20010000 << 96) | (number << 64) | 0x5EF5FFFF)))  # a Teredo server
-    yield from six(str(ipaddress.IPv6Address((0x20010000 << 96) | (1 << 64) | (number ^ 0xFFFFFFFF))))  # a Teredo client
-
-
-def zone() -> dict[str, list[str]]:
-    """Names that a hostile zone has: for each address alone, and before or behind a good one."""
-    names = {"good.test": ["127.0.0.1"]}
-    for number, address in enumerate([*FOUR, *SIX, *(host.strip("[]") for one in FOUR for host in carried(one) if "%" not in host)]):
-        names |= {f"bad{number}.test": [address], f"first{number}.test": [address, "127.0.0.1"],
-                  f"last{number}.test": ["127.0.0.1", address]}
-    return names
-
-
-ZONE = zone()
-
-
-def hosts() -> list[str]:
-    """Every spelling, and every name but the good one."""
-    return [*dict.fromkeys([*(host for one in FOUR for host in (*four(one), *carried(one))), *(host for one in SIX for host in six(one)),
-                            *(name for name in ZONE if name != "good.test"),
-                            *(name.upper() + "." for name in ZONE if name.startswith("bad"))])]
 
 
 class Counting(Dialer):
@@ -122,12 +61,6 @@ class Counting(Dialer):
         server.shutdown(socket.SHUT_WR)
         self._ends.append(server)  # it hears the request out, and ends with this dialer
         return client
-
-
-def resolve(host, port, **rest):
-    """By the zone, numbers by the system; nobody else is asked."""
-    found = ZONE.get(host.rstrip(".").lower())
-    return [one for address in (found or [host]) for one in socket.getaddrinfo(address, port, flags=socket.AI_NUMERICHOST, **rest)]
 
 
 def reached(dialer: Counting) -> int:

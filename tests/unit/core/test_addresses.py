@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses a redirect must not reach."""
+"""Which addresses no name and no answer must lead to."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.health.addresses import forbidden_address, is_numeric
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.addresses import forbidden_address, is_numeric, refuse_forbidden
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Refused
 
 
 @pytest.mark.parametrize("address", [
@@ -37,3 +38,22 @@ def test_what_cannot_be_read_is_forbidden(address):
                                            ("169.254.169.254.", False), ("shop.test", False), ("", False)])
 def test_what_is_an_address_as_such(host, numeric):
     assert is_numeric(host) is numeric
+
+
+@pytest.mark.parametrize("host, addresses, foreign", [
+    ("shop.test", ["127.0.0.1", "169.254.169.254"], False), ("shop.test", ["fe80::1%eth0"], True),
+    ("2852039166", ["169.254.169.254"], False),
+    ("169.254.169.254", ["169.254.169.254"], True), ("fe80::1%eth0", ["fe80::1"], True),
+])
+def test_one_forbidden_address_refuses_the_host(host, addresses, foreign):
+    with pytest.raises(Refused) as refused:
+        refuse_forbidden(host, addresses, foreign=foreign)
+    assert "a link-local address" in refused.value.message and refused.value.hint
+
+
+@pytest.mark.parametrize("host, addresses, foreign", [
+    ("shop.test", ["127.0.0.1", "::1"], True), ("169.254.169.254", ["169.254.169.254"], False), ("fe80::1%eth0", ["fe80::1"], False),
+    ("shop.test", [], True),
+])
+def test_a_number_in_the_policy_is_meant(host, addresses, foreign):
+    refuse_forbidden(host, addresses, foreign=foreign)

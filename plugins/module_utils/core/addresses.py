@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where no name and no redirect must lead: link-local addresses and the metadata services of clouds, however they are written.
+"""Where no name and no answer must lead: link-local addresses and the metadata services of clouds, however they are written.
 
-A probe runs on a host that such a service trusts, and names and redirects are the word of somebody else. Whoever means such an
-address writes it as a number; in DNS link-local addresses have no place (RFC 4472, 2.1). Judged is the resolved
+We run on a host that such a service trusts; names, redirects and what a certificate says are the word of somebody else. Whoever
+means such an address writes it as a number; in DNS link-local addresses have no place (RFC 4472, 2.1). Judged is the resolved
 address that is about to be connected to, never its spelling, so decimal, octal and DNS forms need no treatment here.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+from .errors import Refused
 
 # RFC 3927 and RFC 4291 section 2.5.6; then the addresses that the clouds document for their metadata services.
 _FORBIDDEN = tuple((ipaddress.ip_network(network), what) for network, what in (
@@ -30,8 +34,26 @@ _AT_HOME = (ipaddress.ip_network("64:ff9b:1::/48"), ((6, 7, 9, 10), (7, 9, 10, 1
 _ISATAP = (0x00005EFE, 0x02005EFE)  # the first half of such an interface identifier (RFC 5214, 6.1)
 
 
+def refuse_forbidden(host: str, addresses: Iterable[str], *, foreign: bool = False) -> None:
+    """Let nobody lead us there: one such address among those of a host refuses it as a whole.
+
+    A number is meant by whoever wrote it into the policy; where it is ``foreign``, the word of an answer (a redirect, an address
+    in a certificate), it is judged as names are.
+
+    :raises Refused: then
+    """
+    if not foreign and is_numeric(host):
+        return
+    for address in addresses:
+        reason = forbidden_address(address)
+        if reason:
+            raise Refused(f"{host} is {reason} ({address})" if host != address else f"{host} is {reason}",
+                          hint="A zone or an answer leads there: see whose word it is; write the numeric address if it is meant")
+
+
+@lru_cache(maxsize=4096)
 def forbidden_address(address: str) -> str | None:
-    """What a resolved numeric address is (``a link-local address``) where no name and no redirect may lead, else None.
+    """What a resolved numeric address is (``a link-local address``) where no name and no answer may lead, else None.
 
     An address that cannot be read is forbidden too.
     """
@@ -46,6 +68,7 @@ def forbidden_address(address: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def is_numeric(host: str) -> bool:
     """Whether a host is an address as such, and no name that somebody has to look up."""
     try:
