@@ -205,12 +205,13 @@ summary:
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pg_repack import PgRepack
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_disk import server_free_bytes
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_host import ThisHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import parse_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import BUDGET, Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.host import ServerHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.maintenance_run import MaintenancePolicy, Means, maintain
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.rewrite import Rewriter
 
@@ -231,10 +232,10 @@ def run(request: Request) -> Outcome:
     end = parse_instant(request["deadline"]) if request["deadline"] else None
     budget = Budget.from_options(request.options).until(end, request.clock.now(), share=request["share"])
     target = postgres.PostgresTarget.from_options(request.options)
-    rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout, free_space=server_free_bytes)
+    rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout)
     with postgres.connect(target) as session:
         done = maintain(session, lambda: postgres.connect(target), policy, budget, request["history"], request.clock,
-                        Means(rewriter, server_free_bytes), check_mode=request.check_mode)
+                        Means(rewriter, ServerHost(ThisHost())), check_mode=request.check_mode)
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(), values=done.values(),
                    diff=done.diff(), warnings=done.warnings)
 

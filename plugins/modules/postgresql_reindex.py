@@ -31,8 +31,9 @@ options:
       - "C(methods): for the access methods V(gist) and V(hash), the percentage of free space, as measured by pgstattuple, beyond which an
         index is rebuilt. By default they are rebuilt only when invalid, as are all others but B-trees."
       - "C(free_space): what has to stay free on a tablespace's disk, as a size, while new indexes lie beside the old; the room beyond it
-        is shared out among the sessions. It can be told where the module runs on the server's own host and may read its data directory.
-        By default it is not looked at."
+        is shared out among the sessions. It is looked at for the plan, again before each rebuild (which may need as much as the index
+        has), and while one runs: that is cancelled where less is free. It can be told where the module runs on the server's own host and
+        may read its data directory. By default it is not looked at."
       - "C(unknown_room): what is done where the room cannot be told: V(warn) (the default) and go on, V(refuse) or V(ignore)."
     type: dict
     required: true
@@ -97,11 +98,12 @@ summary:
 """
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_disk import server_free_bytes
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_host import ThisHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import BUDGET, Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.host import ServerHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_plan import ReindexPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_run import maintain_indexes
 
@@ -115,7 +117,7 @@ def run(request: Request) -> Outcome:
     target = postgres.PostgresTarget.from_options(request.options)
     with postgres.connect(target) as session:
         done = maintain_indexes(session, lambda: postgres.connect(target), policy, budget, request.clock,
-                                check_mode=request.check_mode, free_space=server_free_bytes)
+                                check_mode=request.check_mode, host=ServerHost(ThisHost()))
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(),
                    values=done.values(), diff=done.diff(), warnings=done.warnings)
 

@@ -40,6 +40,8 @@ options:
       - "C(rewrite): V(pg_repack) rewrites what only a rewrite would give back, beside readers and writers, where the extension is in the
         database and the same version of the program on the host that the module runs on; it needs a superuser, twice the room, and two
         sessions beside the connection budget. V(never) (the default) reports it."
+      - "C(free_space) and C(unknown_room): as in O(evenkeel.ops.postgresql_reindex#module:policy), for the copy that a rewrite makes, of
+        which pg_repack says that it takes twice the table and its indexes. Without C(free_space) nothing has to stay free."
     type: dict
     required: true
 extends_documentation_fragment:
@@ -127,11 +129,12 @@ summary:
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.pg_repack import PgRepack
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_disk import server_free_bytes
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.server_host import ThisHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.budget import BUDGET, Budget
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.host import ServerHost
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.rewrite import Rewriter
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.vacuum_plan import VacuumPolicy
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.vacuum_run import maintain_tables
@@ -144,10 +147,10 @@ def run(request: Request) -> Outcome:
     policy = VacuumPolicy.from_options(request["policy"])
     budget = Budget.from_options(request.options)
     target = postgres.PostgresTarget.from_options(request.options)
-    rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout, free_space=server_free_bytes)
+    rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout)
     with postgres.connect(target) as session:
         done = maintain_tables(session, lambda: postgres.connect(target), policy, budget, request.clock,
-                               check_mode=request.check_mode, rewriter=rewriter)
+                               check_mode=request.check_mode, rewriter=rewriter, host=ServerHost(ThisHost()))
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(),
                    values=done.values(), diff=done.diff(), warnings=done.warnings)
 

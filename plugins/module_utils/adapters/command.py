@@ -75,10 +75,11 @@ class Commands:
     def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: str | None = None,
         user: str | None = None, stdin: str | None = None, check: bool = True,
-        watch: Callable[[], None] | None = None, follow: Callable[[str], bool] | None = None,
+        watch: Callable[[], None] | None = None, follow: Callable[[str], bool] | None = None, politely: int = signal.SIGTERM,
     ) -> Completed:
         """Run to the end; ``watch`` is called about every half second meanwhile, and may raise to end it. ``follow`` gets each line
-        of stdout as it comes, in a thread; those that it says True of only told how far the program was and are not kept.
+        of stdout as it comes, in a thread; those that it says True of only told how far the program was and are not kept. Where it
+        has to be ended, it gets the signal ``politely`` first.
 
         :raises ToolMissing: when the program does not exist
         :raises TimedOut: after ``timeout`` seconds; the whole process group is ended
@@ -111,7 +112,7 @@ class Commands:
                     if watch:
                         watch()
         except BaseException:
-            end_group(process)
+            end_group(process, politely=politely)
             raise
         finally:
             if reader:
@@ -167,9 +168,9 @@ def failure(completed: Completed) -> CommandFailed:
     )
 
 
-def end_group(process: subprocess.Popen, *, grace: float = 5.0) -> None:
+def end_group(process: subprocess.Popen, *, grace: float = 5.0, politely: int = signal.SIGTERM) -> None:
     """End a process and all that it started: politely, then not."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+    for number, patience in ((politely, grace), (signal.SIGKILL, grace)):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import math
-import threading
+import signal
+from collections.abc import Callable
 
 from ..core.errors import Interrupted
 from .command import Commands
@@ -28,19 +29,20 @@ class PgRepack:
         """
         return ".".join(map(str, self._commands.version(self._program(major))))
 
-    def rewrite(self, table: str, *, major: int, seconds: float, lock_timeout: float, stopping: threading.Event) -> str:
+    def rewrite(self, table: str, *, major: int, seconds: float, lock_timeout: float, ended: Callable[[], bool]) -> str:
         """Rewrite a table, whose name is written as SQL has it; gives what it said.
 
         It takes its locks only where it gets them within ``lock_timeout`` seconds, and never cancels or ends another's session,
-        as it would by default.
+        as it would by default. Where it is ended it gets an interrupt, on which it cancels its statements and drops what it made
+        (pg_repack source, pgut.c, on_interrupt); and is killed where that takes too long.
 
         :raises ToolMissing, CommandFailed, TimedOut: by what went wrong
-        :raises Interrupted: where ``stopping`` is set
+        :raises Interrupted: where ``ended()`` is true, which is asked every half second
         """
 
         def watch() -> None:
-            if stopping.is_set():
-                raise Interrupted("pg_repack was ended with the run", hint="Run it again: it begins this table anew")
+            if ended():
+                raise Interrupted("pg_repack was broken off", hint="Run it again: it begins this table anew")
 
         argv = [self._program(major), "--no-kill-backend", "--no-order", "--no-password",
                 f"--wait-timeout={max(1, math.ceil(lock_timeout))}", f"--table={table}", f"--dbname={_quoted(self._target.database)}"]
@@ -49,7 +51,7 @@ class PgRepack:
             settings += " -c client_connection_check_interval=2000"
         with self._target.client_environment() as environment:
             # It knows the sessions of its own kind by their name, and does not wait for them.
-            done = self._commands.run(argv, timeout=max(seconds, 1), watch=watch,
+            done = self._commands.run(argv, timeout=max(seconds, 1), watch=watch, politely=signal.SIGINT,
                                       env={**environment, "PGAPPNAME": "pg_repack", "PGOPTIONS": settings})
         return f"{done.stdout}{done.stderr}".strip()
 

@@ -15,9 +15,11 @@ from ..core.errors import OpsError, TimedOut, Unreachable
 from ..core.quantities import format_duration
 from ..core.waiting import Deadline
 from .budget import Budget, set_wait_limits
-from .calm import Calm, Watch
+from .calm import Calm
+from .gentle import Hold
 from .session import Session
 from .sessions import Sessions
+from .watch import Program, Watch
 from .work import Pace, Work
 
 # undefined_table, undefined_object (PostgreSQL documentation, appendix A): it was dropped meanwhile, which is nobody's fault.
@@ -54,8 +56,6 @@ class Tally:
 
 
 Tidy = Callable[[Session, Work], str]
-# Does a work that has no statement, within so many seconds; its session has cleared the way and looks after what it leaves behind.
-Program = Callable[[Session, Work, float], None]
 
 
 class Crew:
@@ -74,8 +74,8 @@ class Crew:
         self._settings: dict[Session, dict[str, str]] = {}
         self._sizes: dict[int, int] = {}
         self._calm = Calm(sessions, budget.gentle, deadline, clock)
-        self._watch = Watch(sessions, budget.gentle, clock)
         self._program: Program | None = None
+        self._watch = Watch(sessions, budget.gentle, clock)
 
     def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None, program: Program | None = None,
             known_sizes: Mapping[int, int] | None = None) -> Tally:
@@ -88,11 +88,11 @@ class Crew:
         tally, queue = Tally(), deque(groups)
         if not queue:
             return tally
-        self._program = program
+        self._program, self._watch = program, Watch(self._sessions, self._budget.gentle, self._clock, program)
         self._sizes = dict(known_sizes or {})
         if unknown := [oid for group in groups for work in group for oid in work.oids if oid not in self._sizes]:
             self._sizes |= sizes(self._sessions.first, unknown)
-        with self._watch.looking_on():
+        with self._watch.looking_on([work for group in groups for work in group]):
             self._sessions.share(lambda session: self._labour(session, queue, tally, pace, tidy), pieces=len(groups))
         for work in (work for group in queue for work in group):
             tally.results.append(Result(work, "skipped", message="the server no longer answered"))
@@ -120,25 +120,37 @@ class Crew:
             return Result(work, "skipped", message=held.reason, hint=held.hint)
         if not self._fits(needed):  # after the waiting
             return self._too_late(work, needed)
+        if short := self._sessions.host.begin(session, work.room):
+            return Result(work, "skipped", message=short,
+                          hint="Make room on that disk, or lower free_space; it is tried again in the next run")
+        try:
+            return self._done(session, work, pace, tidy)
+        finally:
+            self._sessions.host.end(session)
+
+    def _done(self, session: Session, work: Work, pace: Pace, tidy: Tidy | None) -> Result:
         began = self._clock.monotonic()
         try:
-            with self._watch.unbothered(session, work.urgent), self._sessions.running(session):
+            with self._watch.working(session, work), self._sessions.running(session):
                 self._bound(session, work)
                 if work.statement:
                     session.run(work.statement, names=work.names)
                 else:
-                    self._program(session, work, self._left)
+                    self._program.do(session, work, self._left, lambda: self._to_be_ended(session))
         except OpsError as error:
             seconds = self._clock.monotonic() - began
             if isinstance(error, Unreachable):
                 raise
-            result = _broken_off(work, error, seconds, self._budget, self._watch.gave_way(session))
+            result = _broken_off(work, error, seconds, self._budget, self._watch.broken_off(session))
             result.left_behind = self._tidy(session, work, tidy)
             return result
         seconds = self._clock.monotonic() - began
         pace.learn(work.bytes, seconds)
         ended = self._watch.ended(session)
         return Result(work, "done", seconds, f"ended for it: {ended}" if ended else "", before=self._before(work))
+
+    def _to_be_ended(self, session: Session) -> bool:
+        return self._sessions.stopping.is_set() or self._watch.broken_off(session) is not None
 
     @property
     def _left(self) -> float:
@@ -196,10 +208,10 @@ def sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
     return {}
 
 
-def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, gave_way: str) -> Result:
+def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, why: Hold | None) -> Result:
     state = error.evidence.get("sqlstate")
-    if state == "57014" and gave_way:
-        return Result(work, "skipped", seconds, gave_way, "It is tried again in the next run; a longer give_way lets others wait longer")
+    if state == "57014" and why:
+        return Result(work, "skipped", seconds, f"it was cancelled after {format_duration(seconds)}: {why.reason}", why.hint)
     if state == "55P03":
         return Result(work, "skipped", seconds, f"another session held a lock for longer than {format_duration(budget.lock_timeout)}",
                       "See who holds it: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity; "

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidOption
-from ..core.policy import duration, number, read_policy, size
+from ..core.finding import Finding, Status
+from ..core.policy import duration, number, percentage, read_policy, size
 from ..core.quantities import format_duration, format_size
+from .host import ServerHost
+from .room import unknown_room
 from .session import Session
 
 # The largest that the server takes (PostgreSQL documentation, Cost-based Vacuum Delay).
 _MOST_DELAY, _MOST_COST = 0.1, 10_000
+# What the policy may limit of the host's own load: how it is said, what comes after the figure, and where to look.
+HOST_LIMITS = {
+    "io_pressure": ("the host's tasks waited for its disks in {:.0f}% of the time", "%", "iotop -oPa"),
+    "cpu_pressure": ("the host's tasks waited for a processor in {:.0f}% of the time", "%", "top"),
+    "load_per_core": ("the host's load was {:.2f} for each processor", "", "top, iotop -oPa"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,13 @@ class Gentle:
     another session waiting for ``give_way`` seconds is cancelled and left for the next run. ``cost_delay`` (seconds) and
     ``cost_limit`` are the server's own brake on VACUUM and ANALYZE. Work that is urgent has no brake, waits for nobody and gives way to
     nobody.
+
+    The same holds while the server's host is busier than ``io_pressure`` or ``cpu_pressure`` (percent of the time in which some task
+    waited) or ``load_per_core`` (load average by processor): known where we run on that host, which is found out unless ``on_host`` says
+    it. ``unknown_load``: what is done where it is not known, of `room.UNKNOWN_ROOM`.
+
+    What has no brake (rebuilds, rewrites) is cancelled when one of these limits, in the database or on its host, has been exceeded for
+    ``cancel_after`` seconds while it runs.
 
     ``end_idle_transactions``: a session that has been idle in a transaction for so many seconds, and keeps our statement
     waiting for a lock, is ended. Without it no session but our own is ever touched.
@@ -41,6 +57,12 @@ class Gentle:
     give_way: float | None = None
     patience: float | None = None
     end_idle_transactions: float | None = None
+    io_pressure: float | None = None
+    cpu_pressure: float | None = None
+    load_per_core: float | None = None
+    on_host: bool | None = None
+    unknown_load: str = "warn"
+    cancel_after: float | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any] | None) -> Gentle:
@@ -51,20 +73,31 @@ class Gentle:
         readers = {
             "cost_delay": _delay, "cost_limit": _cost, "replication_lag": duration, "replication_lag_size": size,
             "active_sessions": number, "blocked_sessions": number, "give_way": _some_time, "patience": duration,
-            "end_idle_transactions": _some_time,
+            "end_idle_transactions": _some_time, "io_pressure": percentage, "cpu_pressure": percentage, "load_per_core": number,
+            "on_host": _truth, "unknown_load": unknown_room, "cancel_after": _some_time,
         }
         return cls(**read_policy(options, readers, option="gentle"))
 
     @property
     def waits(self) -> bool:
         """Whether anything has to be looked at before a piece of work."""
-        return any(limit is not None for limit in (self.replication_lag, self.replication_lag_size, self.active_sessions,
-                                                   self.blocked_sessions))
+        return bool(self.host_limits) or any(limit is not None for limit in (
+            self.replication_lag, self.replication_lag_size, self.active_sessions, self.blocked_sessions))
+
+    @property
+    def host_limits(self) -> dict[str, float]:
+        """Those of `HOST_LIMITS` that are set."""
+        return {word: limit for word in HOST_LIMITS if (limit := getattr(self, word)) is not None}
 
     @property
     def watches(self) -> bool:
-        """Whether anything has to be looked at while work is done."""
-        return self.give_way is not None or self.end_idle_transactions is not None
+        """Whether the server has to be asked anything while work is done."""
+        return self.give_way is not None or self.end_idle_transactions is not None or self.cancels
+
+    @property
+    def cancels(self) -> bool:
+        """Whether what has no brake is ended when others need the server more."""
+        return self.cancel_after is not None and self.waits
 
     def settings(self, *, urgent: bool) -> dict[str, str]:
         """Settings of a session that vacuums."""
@@ -88,22 +121,31 @@ class Standby:
 
 @dataclass(frozen=True)
 class Pressure:
-    """What others do on the server just now: how many run a statement, how many wait for a lock, and who replicates."""
+    """What others do on the server just now: how many run a statement, how many wait for a lock, and who replicates.
+
+    ``host``: how busy its host is, by the words of `HOST_LIMITS`; None where that is not known.
+    """
 
     active: int = 0
     blocked: int = 0
     standbys: Sequence[Standby] = ()
+    host: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Why nothing is begun just now, and what to do where it stays so. ``lasting``: waiting will not change it."""
+    """Why nothing is begun just now, and what to do where it stays so. ``lasting``: waiting will not change it. ``ours_too``: what we
+    do ourselves counts in it.
+    """
 
     reason: str
     hint: str
     lasting: bool = False
+    ours_too: bool = False
 
 
+_UNKNOWN_LOAD = ("Run this on the server's own host as root or as its account (or say so with on_host); the pressures want a kernel with "
+                 "psi=1 and can be replaced by load_per_core; or set unknown_load to ignore")
 # Without pg_monitor the state of others is hidden: then whoever is in a transaction (it holds the lock on its own virtual
 # transaction id) is taken to be active. A wait counts when it lasts for longer than the server itself lets pass before it looks for a
 # deadlock; before PostgreSQL 14 nothing tells how long it lasts.
@@ -135,7 +177,7 @@ _IN_THIS_DATABASE = "AND a.datname = current_database()"
 _IN_OUR_WAY = "AND a.pid IN (SELECT unnest(pg_blocking_pids(o)) FROM unnest(%(ours)s::int[]) AS o)"
 
 
-def observe_pressure(session: Session, gentle: Gentle, ours: Sequence[int]) -> Pressure:
+def observe_pressure(session: Session, gentle: Gentle, ours: Sequence[int], host: ServerHost) -> Pressure:
     """What the policy asks for; ``ours`` are the process ids of our own sessions."""
     active = blocked = 0
     if gentle.active_sessions is not None or gentle.blocked_sessions is not None:
@@ -144,7 +186,12 @@ def observe_pressure(session: Session, gentle: Gentle, ours: Sequence[int]) -> P
     standbys: list[Standby] = []
     if gentle.replication_lag is not None or gentle.replication_lag_size is not None:
         standbys = [Standby(**row) for row in session.fetch(_STANDBYS)]
-    return Pressure(active, blocked, standbys)
+    return Pressure(active, blocked, standbys, observe_load(session, gentle, host))
+
+
+def observe_load(session: Session, gentle: Gentle, host: ServerHost) -> Mapping[str, float | None] | None:
+    """How busy the host is, where the policy asks for it; None where it does not, or nobody can tell."""
+    return host.load(session, told=gentle.on_host) if gentle.host_limits else None
 
 
 def observe_idle(session: Session, gentle: Gentle, ours: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -174,7 +221,29 @@ def hold(pressure: Pressure, gentle: Gentle) -> Hold | None:
     if gentle.blocked_sessions is not None and pressure.blocked > gentle.blocked_sessions:
         return Hold(f"{pressure.blocked} sessions were waiting for a lock, over the limit of {gentle.blocked_sessions:g}",
                     "See who holds it: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity WHERE wait_event_type = 'Lock';")
+    return _hold_of_host(pressure.host or {}, gentle)
+
+
+def _hold_of_host(load: Mapping[str, float | None], gentle: Gentle) -> Hold | None:
+    for word, limit in gentle.host_limits.items():
+        figure, (said, unit, look) = load.get(word), HOST_LIMITS[word]
+        if figure is None:
+            if gentle.unknown_load == "refuse":
+                return Hold(f"{word} of the server's host is not known, and the policy has nothing done without it", _UNKNOWN_LOAD,
+                            lasting=True)
+        elif figure > limit:
+            return Hold(f"{said.format(figure)}, over the limit of {limit:g}{unit} ({word}; maintenance itself counts in it)",
+                        f"See on the host what keeps it busy ({look}), choose a quieter time, or raise {word}", ours_too=True)
     return None
+
+
+def load_unknown(load: Mapping[str, float | None] | None, gentle: Gentle, subject: str) -> list[Finding]:
+    """One finding for the limits of the host's load that cannot be kept to."""
+    missing = [word for word in gentle.host_limits if (load or {}).get(word) is None]
+    if not missing or gentle.unknown_load != "warn":
+        return []
+    return [Finding("database.load", subject, Status.WARN, f"How busy the server's host is cannot be told ({', '.join(missing)}): "
+                    "maintenance does not wait for it", hint=_UNKNOWN_LOAD)]
 
 
 def would_end(session: Session, gentle: Gentle) -> list[str]:
@@ -198,6 +267,12 @@ def _cost(value: Any, option: str) -> float:
         raise InvalidOption(f"{option}: {value} is no limit that the server takes",
                             hint="Give a whole number from 1 to 10000; 200 is its default")
     return cost
+
+
+def _truth(value: Any, option: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidOption(f"{option}: {value!r} is neither true nor false", hint="Give true or false; without it this is found out")
+    return value
 
 
 def _some_time(value: Any, option: str) -> float:

@@ -18,6 +18,7 @@ from .debt import observe_forced, observe_server
 from .forecast import Forecast, ForecastPolicy, kind_of
 from .foreseen import observe_both, observe_staying, plan_foreseen
 from .gentle import would_end
+from .host import ServerHost
 from .indexes import Index, observe_indexes
 from .maintenance_history import History
 from .measure import EXTENSION
@@ -25,14 +26,14 @@ from .plan import Due, Stage, Step, Window, arrange, severity
 from .plan_report import Combined, key_of
 from .reindex_plan import ReindexPolicy, plan_reindex
 from .reindex_run import drop_leftovers, measure_suspects, verify_indexes
+from .report import with_load
 from .rewrite import Rewriter
-from .room import FreeSpace
 from .session import OpenSession, Session
 from .sessions import Sessions
 from .tables import Table, extension_schema, observe_tables
 from .vacuum_plan import VacuumPolicy
 from .vacuum_run import plan_tables, verify_tables
-from .work import Pace, Skip, Work
+from .work import Pace, Plan, Skip, Work
 
 # A window of no length has no reserve, and a lock is not waited for without end.
 _LEAST_WAIT = 0.1
@@ -73,10 +74,10 @@ class MaintenancePolicy:
 
 @dataclass(frozen=True)
 class Means:
-    """What works and looks where SQL cannot: the program that rewrites tables, and a look at the server's disks."""
+    """What works and looks where SQL cannot: the program that rewrites tables, and what can be seen of the server's host."""
 
     rewriter: Rewriter
-    free_space: FreeSpace
+    host: ServerHost
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def maintain(session: Session, open_session: OpenSession, policy: MaintenancePol
     server = observe_server(session)
     known = History.from_option(history, server.key)
     results: list[Result] = []
-    with Sessions(session, open_session, working) as sessions:
-        drawn = _draw(sessions, policy, known, deadline, working, means)
+    with Sessions(session, open_session, working, means.host) as sessions:
+        drawn = _draw(sessions, policy, known, deadline, working, means.rewriter)
         if check_mode:
             drawn.warnings.extend(would_end(session, budget.gentle))
         else:
@@ -124,12 +125,12 @@ def maintain(session: Session, open_session: OpenSession, policy: MaintenancePol
                     began, policy.forecast.forced_within, tuple(dict.fromkeys(warnings)), check_mode)
 
 
-def _draw(sessions: Sessions, policy: MaintenancePolicy, known: History, deadline: Deadline, working: Budget, means: Means) -> _Drawn:
+def _draw(sessions: Sessions, policy: MaintenancePolicy, known: History, deadline: Deadline, working: Budget, rewriter: Rewriter) -> _Drawn:
     session = sessions.first
-    tables, vacuum, warnings = plan_tables(sessions, policy.vacuum, deadline, means.rewriter)
+    tables, vacuum, warnings = plan_tables(sessions, policy.vacuum, deadline, rewriter)
     staying = observe_staying(session, tables, vacuum)
     now, later = observe_both(session, policy.reindex, staying)
-    now, more = measure_suspects(sessions, now, policy.reindex, deadline, free_space=means.free_space)
+    now, more = measure_suspects(sessions, now, policy.reindex, deadline)
     reindex = plan_reindex(now, policy.reindex)
     measurable = bool(later) and extension_schema(session, EXTENSION) is not None
     foreseen = plan_foreseen(later, policy.reindex, staying, measurable=measurable)
@@ -141,8 +142,9 @@ def _draw(sessions: Sessions, policy: MaintenancePolicy, known: History, deadlin
     forecast = Forecast(known.samples, policy.forecast, policy.rates)
     window = Window(max(0.0, deadline.left - 2 * working.reserve), working.connections)
     steps = arrange(due, forecast.of, known.waiting, window, patience=policy.forecast.patience)
-    return _Drawn(steps, [*vacuum.skipped, *reindex.skipped], [*vacuum.advice, *reindex.advice], tables, [*now, *later],
-                  [*warnings, *more])
+    whole = with_load(sessions, Plan(tuple(one.work for one in due), advice=(*vacuum.advice, *reindex.advice)))
+    advice = [one for number, one in enumerate(whole.advice) if one not in whole.advice[:number]]
+    return _Drawn(steps, [*vacuum.skipped, *reindex.skipped], advice, tables, [*now, *later], [*warnings, *more])
 
 
 def _stage(work: Work) -> Stage:
@@ -163,7 +165,7 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
         if stage is Stage.FORESEEN and steps:
             set_wait_limits(sessions.first, statement_timeout=max(deadline.left, _LEAST_WAIT))
             try:
-                steps, spared = _confirm(sessions, steps, policy, deadline, drawn, means, clock)
+                steps, spared = _confirm(sessions, steps, policy, deadline, drawn, clock)
             except TimedOut as error:
                 steps, spared = [], [Result(step.work, "skipped", message=f"there was no time to look at it again: {error.message}",
                                             hint="It is tried again in the next run") for step in steps]
@@ -171,7 +173,7 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
         if not steps or sessions.stopping.is_set():
             continue
         crew = Crew(sessions, working, Deadline(clock, max(0.0, deadline.left - working.reserve)), clock)
-        tally = crew.run(_groups(steps), pace=Pace(policy.vacuum.rate), tidy=tidy, program=means.rewriter.do)
+        tally = crew.run(_groups(steps), pace=Pace(policy.vacuum.rate), tidy=tidy, program=means.rewriter)
         whole.results += tally.results
         whole.lost = tally.lost
         whole.raise_if_lost()
@@ -179,7 +181,7 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
 
 
 def _confirm(sessions: Sessions, steps: Sequence[Step], policies: MaintenancePolicy, deadline: Deadline, drawn: _Drawn,
-             means: Means, clock: Clock) -> tuple[list[Step], list[Result]]:
+             clock: Clock) -> tuple[list[Step], list[Result]]:
     """Those that are due now that their tables are vacuumed; and of the others, why they are not done."""
     policy = policies.reindex
     held = _held(sessions.first, {step.work.group for step in steps}, policies.vacuum, clock)
@@ -188,7 +190,7 @@ def _confirm(sessions: Sessions, steps: Sequence[Step], policies: MaintenancePol
     wanted = {oid for step in steps for oid in step.work.oids}
     indexes = observe_indexes(sessions.first, min_bytes=policy.bloat_size, worth=lambda estimate: estimate.oid in wanted,
                               methods=policy.methods)
-    indexes, more = measure_suspects(sessions, indexes, policy, deadline, free_space=means.free_space)
+    indexes, more = measure_suspects(sessions, indexes, policy, deadline)
     plan = plan_reindex(indexes, policy)
     drawn.warnings.extend(more)
     drawn.advice.extend(one for one in plan.advice if one not in drawn.advice)

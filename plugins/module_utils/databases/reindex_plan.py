@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.finding import Finding, Status
+from ..core.finding import Finding
 from ..core.policy import percentage, read_policy, size, words
 from ..core.quantities import format_size
 from .indexes import MEASURED, Estimate, Index
-from .room import unknown_room
+from .room import WHERE_KNOWN, Need, room_unknown, unknown_room
 from .work import Plan, Skip, Work
 
-_UNKNOWN_ROOM = ("Run this on the server's own host as root or as its account, or see to the room and set unknown_room to ignore")
 # The order of work.
 _LEFTOVER, _INVALID, _BLOATED = range(3)
 # Above this a rebuild takes so much longer than its waiting that nothing is won by rebuilding a table's indexes at once, and a
@@ -104,19 +103,26 @@ def plan_reindex(indexes: Sequence[Index], policy: ReindexPolicy) -> Plan:
             skipped.append(found)
         elif found:
             due.append(found)
-    due = _together(due, {index.oid: index for index in indexes})
+    known = {index.oid: index for index in indexes}
+    due = [(key, replace(work, room=_needs(work, known, policy))) for key, work in _together(due, known)]
     due.sort(key=lambda entry: entry[0])
-    return Plan(tuple(work for _key, work in due), tuple(skipped), _unknown_room(due, {index.oid: index for index in indexes}, policy))
+    return Plan(tuple(work for _key, work in due), tuple(skipped), _unknown_room(due, known, policy))
+
+
+def _needs(work: Work, indexes: Mapping[int, Index], policy: ReindexPolicy) -> tuple[Need, ...]:
+    """A rebuild has the new index beside the old one, which may turn out as large."""
+    if policy.free_space is None or work.action.startswith("drop"):
+        return ()
+    return tuple(Need(index.tablespace, index.bytes, policy.free_space, policy.unknown_room)
+                 for index in (indexes[oid] for oid in work.oids))
 
 
 def _unknown_room(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index], policy: ReindexPolicy) -> tuple[Finding, ...]:
-    """One finding for each tablespace into which is built without knowing whether there is room."""
+    """See `room.room_unknown`, of what the works build."""
     if policy.free_space is None or policy.unknown_room != "warn":
         return ()
     rooms = {indexes[oid].room for key, work in due if key[0] != _LEFTOVER for oid in work.oids}
-    return tuple(Finding("database.room", room.tablespace, Status.WARN, "Whether there is room for new indexes beside the old is not known",
-                         limit=policy.free_space, unit="bytes", hint=_UNKNOWN_ROOM)
-                 for room in sorted(rooms - {None}, key=lambda room: room.tablespace) if room.bytes is None)
+    return tuple(room_unknown(rooms - {None}, policy.free_space))
 
 
 def _together(due: Sequence[tuple[tuple, Work]], indexes: Mapping[int, Index]) -> list[tuple[tuple, Work]]:
@@ -186,11 +192,12 @@ def _obstacle(index: Index, reason: str, policy: ReindexPolicy) -> Skip | None:
         return None
     if index.room.bytes is None:
         said = f"whether there is room for it beside the old one is not known ({reason})"
-        return Skip(index.title, said, _UNKNOWN_ROOM) if policy.unknown_room == "refuse" else None
+        return Skip(index.title, said, WHERE_KNOWN) if policy.unknown_room == "refuse" else None
     if index.bytes <= index.room.bytes:
         return None
     return Skip(index.title, f"it needs {format_size(index.bytes)} beside the old one, and each session may fill "
-                f"{format_size(index.room.bytes)} of tablespace {index.room.tablespace} ({reason})",
+                f"{format_size(index.room.bytes)} of tablespace {index.room.tablespace} ({index.room.folder}), where "
+                f"{format_size(policy.free_space)} have to stay free ({reason})",
                 "Make room on that disk, or lower free_space or connection_budget")
 
 

@@ -13,11 +13,11 @@ from ..core.waiting import Deadline
 from .budget import Budget, set_wait_limits
 from .crew import Crew, Result
 from .gentle import would_end
+from .host import ServerHost
 from .indexes import Index, measure_indexes, observe_indexes
 from .measure import EXTENSION, measure
 from .reindex_plan import ReindexPolicy, plan_reindex
-from .report import Maintenance
-from .room import FreeSpace, observe_room
+from .report import Maintenance, with_load
 from .session import OpenSession, Session
 from .sessions import Sessions
 from .work import Pace, Plan, Work
@@ -34,18 +34,19 @@ SELECT pg_is_in_recovery() AS standby, has_table_privilege('pg_statistic', 'SELE
 
 
 def maintain_indexes(session: Session, open_session: OpenSession, policy: ReindexPolicy, budget: Budget, clock: Clock, *,
-                     check_mode: bool, free_space: FreeSpace | None = None) -> Maintenance:
+                     check_mode: bool, host: ServerHost | None = None) -> Maintenance:
     """Drop leftovers, rebuild what is invalid or bloated, concurrently with all writers; in check mode say which.
 
-    Bloat shows only after VACUUM has removed the dead rows' entries: run that first. ``free_space`` looks at the server's disks.
+    Bloat shows only after VACUUM has removed the dead rows' entries: run that first. ``host`` is what can be seen of the server's.
 
     :raises Refused: on a standby
     :raises Unreachable: when the server is lost; evidence has what was done before
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    with Sessions(session, open_session, budget) as sessions:
-        indexes, plan, warnings = plan_indexes(sessions, policy, deadline, free_space)
+    with Sessions(session, open_session, budget, host) as sessions:
+        indexes, plan, warnings = plan_indexes(sessions, policy, deadline)
+        plan = with_load(sessions, plan)
         if check_mode:
             warnings += would_end(session, budget.gentle)
         if check_mode or not plan.work:
@@ -57,8 +58,7 @@ def maintain_indexes(session: Session, open_session: OpenSession, policy: Reinde
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
 
 
-def plan_indexes(sessions: Sessions, policy: ReindexPolicy, deadline: Deadline,
-                 free_space: FreeSpace | None = None) -> tuple[list[Index], Plan, list[str]]:
+def plan_indexes(sessions: Sessions, policy: ReindexPolicy, deadline: Deadline) -> tuple[list[Index], Plan, list[str]]:
     """The indexes that are worth a look, the suspicious ones of them measured; what is due; and warnings.
 
     :raises Refused: on a standby
@@ -69,22 +69,22 @@ def plan_indexes(sessions: Sessions, policy: ReindexPolicy, deadline: Deadline,
         raise Refused("A standby's indexes cannot be rebuilt", hint="Run this against its primary; the standby follows")
     indexes = observe_indexes(session, min_bytes=policy.bloat_size, worth=policy.worth_a_look, methods=policy.methods,
                               statistics=server["statistics"])
-    indexes, warnings = measure_suspects(sessions, indexes, policy, deadline, schema=server["schema"], free_space=free_space)
+    indexes, warnings = measure_suspects(sessions, indexes, policy, deadline, schema=server["schema"])
     return indexes, plan_reindex(indexes, policy), warnings
 
 
 def measure_suspects(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPolicy, deadline: Deadline, *,
-                     schema: str | None = None, free_space: FreeSpace | None = None) -> tuple[list[Index], list[str]]:
+                     schema: str | None = None) -> tuple[list[Index], list[str]]:
     """The indexes, the suspicious ones of them measured, with the room there is for each; and warnings.
 
-    ``schema`` is where pgstattuple is, where the caller knows; ``free_space`` looks at the server's disks.
+    ``schema`` is where pgstattuple is, where the caller knows.
     """
     suspects = [index for index in indexes if policy.suspicious(index)]
     measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION, schema=schema)
     nothing, rooms = (None, None), {}
-    if policy.free_space is not None:
-        rooms = observe_room(sessions.first, {index.tablespace for index in indexes}, free_space, keep=policy.free_space,
-                             sessions=sessions.budget.connections)
+    if policy.free_space is not None and indexes:
+        rooms = sessions.host.rooms(sessions.first, {index.tablespace for index in indexes}, keep=policy.free_space,
+                                    sessions=sessions.budget.connections)
     return [replace(index, measured_percent=percent, measured_bytes=size, room=rooms.get(index.tablespace)) for index in indexes
             for percent, size in [measured.get(index.oid, nothing)]], warnings
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration, format_size
 from .crew import Result
+from .gentle import load_unknown, observe_load
+from .sessions import Sessions
 from .work import Plan, Skip
 
 # What a run may better; where none of them moved, nothing changed. The ages count down, the rest too.
@@ -77,6 +79,15 @@ class Maintenance:
             return None
         return {"before": "".join(f"{entry['relation']}: {_figures(entry['before'])}\n" for entry in entries),
                 "after": "".join(f"{entry['relation']}: {_figures(entry['after']) or entry['action']}\n" for entry in entries)}
+
+
+def with_load(sessions: Sessions, plan: Plan) -> Plan:
+    """The plan, which tells where the policy has limits for the host's load, something is due, and nobody can see that load."""
+    gentle = sessions.budget.gentle
+    if not plan.work or not gentle.host_limits:
+        return plan
+    load = observe_load(sessions.first, gentle, sessions.host)
+    return replace(plan, advice=(*plan.advice, *load_unknown(load, gentle, sessions.host.title)))
 
 
 def _better(result: Result) -> bool:

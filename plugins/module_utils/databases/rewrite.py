@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from ..core.clock import Clock
-from ..core.errors import Busy, CommandFailed, OpsError, TimedOut
+from ..core.errors import Busy, CommandFailed, Interrupted, OpsError, TimedOut
+from ..core.finding import Finding
 from ..core.quantities import format_size
 from ..core.waiting import Deadline, wait_until
-from .room import FreeSpace, Room, observe_room
+from .host import ServerHost
+from .room import WHERE_KNOWN, Need, Room, room_unknown
 from .session import Session
 from .tables import Table
+from .vacuum_plan import VacuumPolicy
 from .work import Plan, Work
 
 # The first key of the advisory lock that pg_repack holds on a table while it works; the second is the table's oid, moved into the
@@ -33,20 +35,32 @@ SELECT (SELECT extversion FROM pg_extension WHERE extname = 'pg_repack') AS vers
 _TABLES = """
 SELECT c.oid::bigint AS oid, c.relkind::text = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AS ordinary,
        coalesce(nullif(c.reltablespace, 0), d.dattablespace)::bigint AS tablespace,
+       (SELECT json_agg(json_build_array(coalesce(nullif(ic.reltablespace, 0), d.dattablespace)::bigint,
+                                         ic.relpages::bigint * current_setting('block_size')::bigint))
+          FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid WHERE i.indrelid = c.oid) AS indexes,
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
                   AND i.indexprs IS NULL AND NOT EXISTS (SELECT FROM unnest(i.indkey) AS k JOIN pg_attribute a
                                                            ON a.attrelid = c.oid AND a.attnum = k WHERE NOT a.attnotnull)) AS has_key
   FROM pg_class c JOIN pg_database d ON d.datname = current_database() WHERE c.oid = ANY(%s::oid[])
 """
-# What a pg_repack that was broken off leaves: its trigger on the table, and a log, a type and a copy of the table in its schema.
+# A full-table repack wants about so many times the room of the table and its indexes (pg_repack documentation, Description).
+_TIMES = 2
+# What a pg_repack that was broken off leaves: its trigger on the table, and a log, a type and a copy of the table in its schema. While
+# another session holds its lock on the table it is not left, but at work.
 _LEFTOVERS = """
-SELECT c.oid::bigint AS oid, format('%I.%I', n.nspname, c.relname) AS title, c.relname AS name, n.nspname AS schema
+SELECT c.oid::bigint AS oid, format('%%I.%%I', n.nspname, c.relname) AS title, c.relname AS name, n.nspname AS schema
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r' AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'repack_trigger')
-    OR EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = 'repack'::regnamespace
-                  AND o.relname IN ('log_' || c.oid, 'table_' || c.oid, 'pk_' || c.oid)))
+ WHERE c.relkind = 'r' AND (%(only)s::oid IS NULL OR c.oid = %(only)s::oid)
+   AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'repack_trigger')
+        OR EXISTS (SELECT FROM pg_class o WHERE o.relnamespace = 'repack'::regnamespace
+                      AND o.relname IN ('log_' || c.oid, 'table_' || c.oid, 'pk_' || c.oid)))
    AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 16185446 AND l.granted
-                      AND l.objid = ((-2147483648 + c.oid::bigint)::bigint & 4294967295)::oid)
+                      AND l.objid = ((-2147483648 + c.oid::bigint)::bigint & 4294967295)::oid AND l.pid <> pg_backend_pid())
+"""
+# The sessions of a pg_repack that began when ours did, or later: it has no name of its own.
+_BACKENDS = """
+SELECT pid FROM pg_stat_activity
+ WHERE application_name = 'pg_repack' AND datname = current_database() AND usename = current_user AND backend_start >= %s
 """
 
 
@@ -59,10 +73,12 @@ class RewriteProgram(Protocol):
         :raises ToolMissing: where it is not installed
         """
 
-    def rewrite(self, table: str, *, major: int, seconds: float, lock_timeout: float, stopping: threading.Event) -> str:
+    def rewrite(self, table: str, *, major: int, seconds: float, lock_timeout: float, ended: Callable[[], bool]) -> str:
         """Rewrite the table, whose name is written as SQL has it; gives what it said.
 
-        :raises OpsError: where it fails, or does not end in time, or ``stopping`` is set
+        :raises TimedOut: where it does not end in time
+        :raises Interrupted: where ``ended()`` is true
+        :raises OpsError: where it fails
         """
 
 
@@ -78,7 +94,17 @@ GUESSED = Obstacle("its free space is an estimate, and a rewrite for nothing cos
                    "CREATE EXTENSION pgstattuple; makes it exact, once the table has been vacuumed")
 
 
-def plan_rewrites(plan: Plan, tables: Sequence[Table], obstacles: Mapping[int, Obstacle], leftovers: Sequence[Work] = ()) -> Plan:
+@dataclass(frozen=True)
+class Study:
+    """By the oid of a table why it is not rewritten, and what room a rewrite takes; ``rooms`` is what there is, by tablespace."""
+
+    obstacles: Mapping[int, Obstacle] = field(default_factory=dict)
+    needs: Mapping[int, tuple[Need, ...]] = field(default_factory=dict)
+    rooms: Mapping[int, Room] = field(default_factory=dict)
+    policy: VacuumPolicy | None = None
+
+
+def plan_rewrites(plan: Plan, tables: Sequence[Table], study: Study, leftovers: Sequence[Work] = ()) -> Plan:
     """The plan with a rewrite, at its end, for each table that is reported as mostly air and has no obstacle; what others left
     behind is cleared away first.
     """
@@ -88,41 +114,45 @@ def plan_rewrites(plan: Plan, tables: Sequence[Table], obstacles: Mapping[int, O
         table = known.get(skip.oid) if skip.check == "database.bloat" else None
         if table is None:
             skipped.append(skip)
-        elif obstacle := obstacles.get(table.oid):
+        elif obstacle := study.obstacles.get(table.oid):
             skipped.append(replace(skip, reason=f"{skip.reason}; it is not rewritten: {obstacle.reason}", hint=obstacle.hint))
         else:
             # It is read once and written once.
             weight = 2 * (table.bytes + table.index_bytes + table.toast_bytes)
             work.append(Work(table.title, "rewrite", skip.reason, "", {"relation": (table.schema, table.name)}, table.oid, _GROUP, weight,
-                             before=table.state()))
-    return replace(plan, work=tuple(work), skipped=tuple(skipped))
+                             before=table.state(), room=study.needs.get(table.oid, ())))
+    return replace(plan, work=tuple(work), skipped=tuple(skipped), advice=(*plan.advice, *_unknown(work, study)))
+
+
+def _unknown(works: Sequence[Work], study: Study) -> list[Finding]:
+    if study.policy is None or study.policy.free_space is None or study.policy.unknown_room != "warn":
+        return []
+    concerned = {need.tablespace for work in works for need in work.room}
+    return room_unknown([room for oid, room in study.rooms.items() if oid in concerned], study.policy.free_space)
 
 
 class Rewriter:
     """Sees what can be rewritten, does it, and clears up."""
 
-    def __init__(self, program: RewriteProgram, clock: Clock, *, lock_timeout: float, free_space: FreeSpace | None = None,
-                 sessions: int = 1) -> None:
+    def __init__(self, program: RewriteProgram, clock: Clock, *, lock_timeout: float) -> None:
         self._program, self._clock, self._lock_timeout = program, clock, lock_timeout
-        self._free_space, self._sessions = free_space, sessions
-        self.stopping = threading.Event()
+        self._since: Any = None
 
-    def obstacles(self, session: Session, tables: Sequence[Table]) -> dict[int, Obstacle]:
-        """Those of the tables that cannot be rewritten."""
+    def study(self, session: Session, tables: Sequence[Table], host: ServerHost, policy: VacuumPolicy) -> Study:
+        """What rewriting these tables takes, and what stands against it."""
         if not tables:
-            return {}
+            return Study()
         oids = [table.oid for table in tables]
         general = self._obstacle(session)
         if general:
-            return dict.fromkeys(oids, general)
+            return Study(dict.fromkeys(oids, general))
         facts = {row["oid"]: row for row in session.fetch(_TABLES, (oids,))}
-        rooms = observe_room(session, {row["tablespace"] for row in facts.values()}, self._free_space, keep=0, sessions=self._sessions)
-        found = {}
-        for table in tables:
-            obstacle = _obstacle(table, facts.get(table.oid), rooms)
-            if obstacle:
-                found[table.oid] = obstacle
-        return found
+        needs = {table.oid: _needs(table, facts[table.oid], policy) for table in tables if table.oid in facts}
+        wanted = {need.tablespace for several in needs.values() for need in several}
+        rooms = host.rooms(session, wanted, keep=policy.free_space or 0, sessions=1) if wanted else {}
+        found = {table.oid: obstacle for table in tables
+                 if (obstacle := _obstacle(table, facts.get(table.oid), needs.get(table.oid, ()), rooms))}
+        return Study(found, needs, rooms, policy)
 
     def _obstacle(self, session: Session) -> Obstacle | None:
         major = session.server_version // 10000
@@ -146,10 +176,11 @@ class Rewriter:
         if not session.fetch("SELECT 1 FROM pg_extension WHERE extname = 'pg_repack'"):
             return []
         return [Work(row["title"], "drop leftover", "left by a pg_repack that was broken off", "",
-                     {"relation": (row["schema"], row["name"])}, row["oid"], _GROUP, 0) for row in session.fetch(_LEFTOVERS)]
+                     {"relation": (row["schema"], row["name"])}, row["oid"], _GROUP, 0)
+                for row in session.fetch(_LEFTOVERS, {"only": None})]
 
-    def do(self, session: Session, work: Work, seconds: float) -> None:
-        """A work of `plan_rewrites` or `leftovers`, in the form of a `crew.Program`.
+    def do(self, session: Session, work: Work, seconds: float, ended: Callable[[], bool]) -> None:
+        """A work of `plan_rewrites` or `leftovers`, in the form of a `watch.Program`.
 
         :raises OpsError: by what went wrong
         """
@@ -157,17 +188,26 @@ class Rewriter:
             self._clear(session, work)
             return
         before = _file(session, work)
+        [began] = session.fetch("SELECT clock_timestamp() AS now")
+        self._since = began["now"]
         try:
             said = self._program.rewrite(work.relation, major=session.server_version // 10000, seconds=seconds,
-                                         lock_timeout=self._lock_timeout, stopping=self.stopping)
-        except TimedOut as error:
-            error.evidence["sqlstate"] = "57014"  # the end of the time budget, as for a statement
+                                         lock_timeout=self._lock_timeout, ended=ended)
+        except (TimedOut, Interrupted) as error:
+            error.evidence["sqlstate"] = "57014"  # as for a statement that is cancelled
             raise
+        finally:
+            self._since = None
         if before == _file(session, work):
             # It ends well where it passes over a table.
             state = "55P03" if "due to timeout" in said else ""
             raise CommandFailed(f"pg_repack passed over it: {said.splitlines()[-1] if said else 'it printed nothing'}",
                                 hint="Run it by hand to see more", evidence={"sqlstate": state, "said": said[-2000:]})
+
+    def backends(self, session: Session) -> list[int]:
+        """See `watch.Program`."""
+        since = self._since
+        return [row["pid"] for row in session.fetch(_BACKENDS, (since,))] if since is not None else []
 
     def tidy(self, session: Session, work: Work) -> str:
         """Clear up after a rewrite that was broken off, in the form of a `crew.Tidy`."""
@@ -180,7 +220,11 @@ class Rewriter:
         return ""
 
     def _clear(self, session: Session, work: Work) -> None:
-        """:raises Busy: while a pg_repack works on the table"""
+        """Drop what a pg_repack left, and look whether it is gone.
+
+        :raises Busy: while a pg_repack works on the table
+        :raises CommandFailed: where something is still there
+        """
 
         def alone() -> bool:
             return session.fetch(_LOCK, (work.oid,))[0]["locked"]
@@ -191,22 +235,38 @@ class Rewriter:
             raise Busy("Another pg_repack works on it",
                        hint="SELECT * FROM pg_stat_activity WHERE application_name = 'pg_repack';") from error
         try:
-            session.fetch("SELECT repack.repack_drop(%s::oid, 4)", (work.oid,))
+            if session.fetch(_LEFTOVERS, {"only": work.oid}):  # else its own clearing up was enough, and no lock is needed
+                session.fetch("SELECT repack.repack_drop(%s::oid, 4)", (work.oid,))
+            if session.fetch(_LEFTOVERS, {"only": work.oid}):
+                raise CommandFailed(f"What pg_repack left on {work.relation} is still there",
+                                    hint="In a quiet moment: DROP EXTENSION pg_repack CASCADE; CREATE EXTENSION pg_repack; drops all of it")
         finally:
             session.fetch(_UNLOCK, (work.oid,))
 
 
-def _obstacle(table: Table, facts: Mapping | None, rooms: Mapping[int, Room]) -> Obstacle | None:
+def _needs(table: Table, facts: Mapping[str, Any], policy: VacuumPolicy) -> tuple[Need, ...]:
+    """The copy is in the table's own tablespace, each of its indexes in that of the old one."""
+    wanted = {facts["tablespace"]: table.bytes + table.toast_bytes}
+    for tablespace, size in facts["indexes"] or ():
+        wanted[tablespace] = wanted.get(tablespace, 0) + size
+    return tuple(Need(tablespace, _TIMES * size, policy.free_space or 0, policy.unknown_room) for tablespace, size in wanted.items())
+
+
+def _obstacle(table: Table, facts: Mapping[str, Any] | None, needs: Sequence[Need], rooms: Mapping[int, Room]) -> Obstacle | None:
     if facts is None or not facts["ordinary"]:
         return Obstacle("pg_repack rewrites ordinary tables only", f"In a maintenance window: VACUUM (FULL, ANALYZE) {table.title};")
     if not facts["has_key"]:
         return Obstacle("pg_repack needs a primary key, or a unique index on columns that are not null",
                         f"Give it one, or in a maintenance window: VACUUM (FULL, ANALYZE) {table.title};")
-    room = rooms.get(facts["tablespace"])
-    needed = table.bytes + table.index_bytes + table.toast_bytes
-    if room is not None and room.bytes is not None and room.bytes < needed:
-        return Obstacle(f"it needs {format_size(needed)} beside the old one, and tablespace {room.tablespace} has "
-                        f"{format_size(room.bytes)}", "Make room on that disk")
+    for need in needs:
+        room = rooms.get(need.tablespace)
+        if room is None or room.bytes is None:
+            if need.unknown == "refuse":
+                return Obstacle("whether there is room for the copy is not known", WHERE_KNOWN)
+        elif room.bytes < need.bytes:
+            return Obstacle(f"it needs {format_size(need.bytes)} beside the old one, and {room.folder} (tablespace {room.tablespace}) has "
+                            f"{format_size(room.bytes)} beyond the {format_size(need.keep)} that have to stay free",
+                            "Make room on that disk, or lower free_space")
     return None
 
 

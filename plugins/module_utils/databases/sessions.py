@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from ..core.errors import OpsError
 from .budget import Budget, set_wait_limits
+from .host import ServerHost
 from .session import OpenSession, Session
 
 
@@ -18,11 +19,12 @@ class Sessions:
     """``first`` is open already and stays so; the others are opened here and closed with the context.
 
     ``budget.connections`` is never exceeded. Where a further session is not to be had, the others carry on: that is told in
-    ``warnings``.
+    ``warnings``. ``host`` is what can be seen of the server's host.
     """
 
-    def __init__(self, first: Session, open_session: OpenSession, budget: Budget) -> None:
+    def __init__(self, first: Session, open_session: OpenSession, budget: Budget, host: ServerHost | None = None) -> None:
         self.first = first
+        self.host = host or ServerHost()
         self.warnings: list[str] = []
         self.stopping = threading.Event()
         # Seconds for which this run may yet wait for others (`calm.Calm`).
@@ -33,6 +35,7 @@ class Sessions:
         self._onlookers: list[Session] = []
         self._refused = False
         self._running: set[Session] = set()
+        self._programs: tuple[int, ...] = ()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Sessions:
@@ -44,9 +47,15 @@ class Sessions:
 
     @property
     def pids(self) -> list[int]:
-        """The server processes of all that are open."""
+        """The server processes of all that are open, and of programs that work for us."""
         with self._lock:
-            return [session.backend_pid for session in (self.first, *self._others.values(), *self._onlookers)]
+            own = [session.backend_pid for session in (self.first, *self._others.values(), *self._onlookers)]
+            return [*own, *self._programs]
+
+    def programs_have(self, pids: Iterable[int]) -> None:
+        """Say which server processes programs that work for us have just now."""
+        with self._lock:
+            self._programs = tuple(pids)
 
     def running_pids(self) -> dict[int, Session]:
         """The sessions whose statements run just now, by their server process."""

@@ -12,6 +12,7 @@ from typing import Any
 from ..core.errors import InvalidOption
 from ..core.policy import number, percentage, read_policy, size, words
 from ..core.quantities import format_size
+from .room import unknown_room
 from .tables import Holder, Table
 from .work import Plan, Skip, Work
 
@@ -35,6 +36,9 @@ class VacuumPolicy:
     ``kinds``: which of `KINDS` are done at all. ``parallel``: workers that vacuum a table's indexes at once, as far as the
     server has them; 0 is none, None as the server likes. ``propose_rows``: from so many rows on, settings of autovacuum are
     proposed for a table that was due; None is never. ``rewrite``: what a table that is mostly air is rewritten by, `REWRITES`.
+
+    ``free_space``: bytes that stay free on the disks of its
+    tablespaces while the copy lies beside it; ``unknown_room``: what is done where the room cannot be told, of `room.UNKNOWN_ROOM`.
     """
 
     dead_rows: float
@@ -52,6 +56,8 @@ class VacuumPolicy:
     parallel: float | None = None
     propose_rows: float | None = None
     rewrite: str = "never"
+    free_space: int | None = None
+    unknown_room: str = "warn"
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> VacuumPolicy:
@@ -63,9 +69,10 @@ class VacuumPolicy:
             "dead_rows": number, "dead_percent": percentage, "changed_rows": number, "changed_percent": percentage,
             "freeze_age": number, "multixact_age": number, "urgent_age": number, "bloat_percent": percentage,
             "bloat_size": size, "rate": size, "exclude": words, "kinds": _kinds, "parallel": _workers, "propose_rows": number,
-            "rewrite": _rewrite,
+            "rewrite": _rewrite, "free_space": size, "unknown_room": unknown_room,
         }
-        return cls(**read_policy(options, readers, option="policy", optional=("exclude", "kinds", "parallel", "propose_rows", "rewrite")))
+        return cls(**read_policy(options, readers, option="policy", optional=(
+            "exclude", "kinds", "parallel", "propose_rows", "rewrite", "free_space", "unknown_room")))
 
     def dead_limit(self, live_rows: float) -> float:
         """Dead rows above which so many live rows need a VACUUM."""

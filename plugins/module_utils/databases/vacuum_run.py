@@ -14,9 +14,10 @@ from ..core.waiting import Deadline, wait_until
 from .budget import Budget, set_wait_limits
 from .crew import Crew, Result, sizes
 from .gentle import would_end
+from .host import ServerHost
 from .measure import measure
 from .proposals import candidates, observe_autovacuum, propose_settings
-from .report import Maintenance
+from .report import Maintenance, with_load
 from .rewrite import GUESSED, Rewriter, plan_rewrites
 from .session import OpenSession, Session
 from .sessions import Sessions
@@ -29,7 +30,7 @@ _STATISTICS_DELAY = 2.0
 
 
 def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumPolicy, budget: Budget, clock: Clock, *,
-                    check_mode: bool, rewriter: Rewriter | None = None) -> Maintenance:
+                    check_mode: bool, rewriter: Rewriter | None = None, host: ServerHost | None = None) -> Maintenance:
     """Bring all tables that are due in order, worst first, or in check mode say which they are. Without a ``rewriter`` none is rewritten.
 
     :raises Refused: on a standby
@@ -37,14 +38,15 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
     """
     deadline = Deadline(clock, budget.seconds)
     set_wait_limits(session, lock_timeout=budget.lock_timeout, statement_timeout=max(budget.seconds, 1))
-    with Sessions(session, open_session, budget) as sessions:
+    with Sessions(session, open_session, budget, host) as sessions:
         tables, plan, warnings = plan_tables(sessions, policy, deadline, rewriter)
+        plan = with_load(sessions, plan)
         if check_mode:
             warnings += would_end(session, budget.gentle)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
         crew = Crew(sessions, budget, deadline, clock)
-        tally = crew.run(plan.groups(), pace=Pace(policy.rate), **({"program": rewriter.do, "tidy": rewriter.tidy} if rewriter else {}))
+        tally = crew.run(plan.groups(), pace=Pace(policy.rate), **({"program": rewriter, "tidy": rewriter.tidy} if rewriter else {}))
     tally.raise_if_lost()
     verify_tables(session, tables, tally.results, policy, clock)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)
@@ -53,7 +55,7 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
 def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline,
                 rewriter: Rewriter | None = None) -> tuple[list[Table], Plan, list[str]]:
     """The tables, the suspicious ones of them measured; what is due; and warnings. With a ``rewriter`` the plan has works without a
-    statement, which its ``do`` and ``tidy`` are for (`Crew.run`).
+    statement, which it is the program for (`Crew.run`).
 
     :raises Refused: on a standby
     """
@@ -70,11 +72,11 @@ def plan_tables(sessions: Sessions, policy: VacuumPolicy, deadline: Deadline,
     if large := candidates(tables, plan, policy):
         plan = replace(plan, advice=tuple(propose_settings(large, observe_autovacuum(session, [table.oid for table in large]), policy)))
     if rewriter and policy.rewrite == "pg_repack":
-        rewriter.stopping = sessions.stopping
         airy = {skip.oid for skip in plan.skipped if skip.check == "database.bloat"}
-        obstacles = rewriter.obstacles(session, [table for table in tables if table.oid in airy])
+        study = rewriter.study(session, [table for table in tables if table.oid in airy], sessions.host, policy)
         guessed = {table.oid: GUESSED for table in tables if table.measured is None and policy.seems_bloated(table)}
-        plan = plan_rewrites(plan, tables, {**guessed, **obstacles}, rewriter.leftovers(session))
+        study = replace(study, obstacles={**guessed, **study.obstacles})
+        plan = plan_rewrites(plan, tables, study, rewriter.leftovers(session))
     return tables, plan, warnings
 
 

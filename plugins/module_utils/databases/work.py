@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.finding import Finding
+from .room import Need
 
 # A prediction is missed on either side; it counts as fitting only with this much to spare.
 _MARGIN = 1.25
@@ -24,7 +25,8 @@ class Work:
     ``group``: works of one group run one after another in one session. ``names`` fills the placeholders of
     ``statement``. ``bytes`` is what it reads and writes, for predictions;
     ``predicted`` seconds where the plan knows better than the pace of the run. ``parts``: where it is about several relations at once,
-    their oids. ``settings`` of the session, for it alone. A rewrite has no statement: a program does it (`Rewriter`).
+    their oids. ``settings`` of the session, for it alone. ``room``: what it writes beside the old. A rewrite has no statement: a program
+    does it (`Rewriter`).
     """
 
     relation: str
@@ -40,6 +42,12 @@ class Work:
     parts: tuple[int, ...] = ()
     predicted: float | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    room: tuple[Need, ...] = ()
+
+    @property
+    def has_brake(self) -> bool:
+        """Whether the server can slow it down (PostgreSQL documentation, Cost-based Vacuum Delay): nothing else has such a brake."""
+        return self.action.startswith(("vacuum", "analyze"))
 
     @property
     def oids(self) -> tuple[int, ...]:
