@@ -435,6 +435,13 @@ targets:
     message: {description: What was seen., type: str, returned: always}
     samples: {description: "Samples, without those that this side could not take.", type: int, returned: always}
     failed: {description: Samples that were not answered well., type: int, returned: always}
+    addresses:
+      description:
+        - Each address of its name, judged as the target is, with C(address), C(status), C(latency_ms), C(samples), C(failed) and
+          C(message). Of retried samples the last attempt counts.
+      type: list
+      elements: dict
+      returned: with C(addresses=all)
     follows: {description: The failing targets because of which it fails., type: list, elements: str, returned: for followers}
 services:
   description: One entry per service.

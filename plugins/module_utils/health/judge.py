@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InvalidOption
@@ -127,21 +127,35 @@ def judge_targets(targets: Sequence[Target], taken: Mapping[str, Sequence[Sample
     """Per target its row of the result (see docs/architecture.md) and its finding ``health.probe``.
 
     A target's latency is the nearest-rank P95 of its samples that were answered well; of one sample, that sample.
-    So many bad samples as are ``allowed`` are a warning.
+    So many bad samples as are ``allowed`` are a warning. Where every address was asked, the row has the verdict of each.
     """
     rows, findings = [], []
     for target in targets:
         samples = taken[target.name]
-        latency = percentile((sample.latency for sample in samples if sample.good), 95)
-        finding = _judge_target(target, samples, latency, allowed)
+        finding, verdict = _verdict(target, samples, allowed)
         findings.append(finding)
         rows.append({
-            "name": target.name, "service": target.service, "kind": target.kind, "address": target.address,
-            "status": finding.status.value, "latency_ms": _milliseconds(latency),
-            "attempts": sum(sample.attempts for sample in samples), "message": finding.message,
-            "samples": sum(not sample.blind for sample in samples), "failed": sum(not (sample.good or sample.blind) for sample in samples),
+            "name": target.name, "service": target.service, "kind": target.kind, "address": target.address, **verdict,
+            "attempts": sum(sample.attempts for sample in samples),
+            **({"addresses": _each_address(target, samples, allowed)} if target.every_address else {}),
         })
     return rows, findings
+
+
+def _verdict(target: Target, samples: Sequence[Sample], allowed: int) -> tuple[Finding, dict[str, Any]]:
+    latency = percentile((sample.latency for sample in samples if sample.good), 95)
+    finding = _judge_target(target, samples, latency, allowed)
+    return finding, {
+        "status": finding.status.value, "latency_ms": _milliseconds(latency), "message": finding.message,
+        "samples": sum(not sample.blind for sample in samples), "failed": sum(not (sample.good or sample.blind) for sample in samples)}
+
+
+def _each_address(target: Target, samples: Sequence[Sample], allowed: int) -> list[dict[str, Any]]:
+    """Each address that the name had in any of the samples, judged as the target is."""
+    said: dict[str, list[Sample]] = {}
+    for one in (one for sample in samples for one in sample.each):
+        said.setdefault(one.address, []).append(Sample(one.latency, 1, int(one.latency is None), one.complaints))
+    return [{"address": address, **_verdict(replace(target, address=address), own, allowed)[1]} for address, own in said.items()]
 
 
 def _judge_target(target: Target, samples: Sequence[Sample], latency: float | None, allowed: int) -> Finding:

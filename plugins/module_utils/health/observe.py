@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.clock import Clock
@@ -25,6 +26,15 @@ OURS = (LibraryMissing, InvalidOption, Busy)
 _TOLD = 5
 
 
+@dataclass(frozen=True, slots=True)
+class AddressAnswer:
+    """What one of a name's addresses said in one attempt: seconds where it was as expected, else None and why not."""
+
+    address: str
+    latency: float | None
+    complaints: tuple[Complaint, ...] = ()
+
+
 def observer(kind: str) -> Observer:
     """What probes targets of this kind. Imported when it is first asked for: ask before the first probe, since an import holds up
     all that are under way.
@@ -38,19 +48,20 @@ def observer(kind: str) -> Observer:
     return getattr(observe_protocols, kind)
 
 
-async def observe(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
-    """Probe once, within the target's timeout; an empty list is a good answer.
+async def observe(target: Target, network: Network, stage: Stage, clock: Clock, each: list[AddressAnswer]) -> list[Complaint]:
+    """Probe once, within the target's timeout; an empty list is a good answer. Where every address is asked, what each of them
+    said is added to ``each``.
 
     :raises OpsError: where there is no answer to be judged
     :raises TimeoutError: at the end of the timeout
     """
     if target.every_address:
-        return await _each_address(target, network, stage, clock)
+        return await _each_address(target, network, stage, clock, each)
     async with asyncio.timeout(target.timeout):
         return await observer(target.kind)(target, network, stage, clock)
 
 
-async def _each_address(target: Target, network: Network, stage: Stage, clock: Clock) -> list[Complaint]:
+async def _each_address(target: Target, network: Network, stage: Stage, clock: Clock, each: list[AddressAnswer]) -> list[Complaint]:
     """Probe all addresses of the name at once; one complaint names those that are not well, each with its reason.
 
     Each has what is left of the timeout when the name has resolved, so that one that hangs hides nothing of the others.
@@ -60,8 +71,8 @@ async def _each_address(target: Target, network: Network, stage: Stage, clock: C
         addresses = await network.addresses(target.host, target.port, stage=stage)
     left = target.timeout - (clock.monotonic() - began)
 
-    async def one(address: str) -> list[Complaint]:
-        waiting_for = "the start"
+    async def one(address: str) -> AddressAnswer:
+        waiting_for, begun = "the start", clock.monotonic()
 
         def staged(words: str) -> None:
             nonlocal waiting_for
@@ -69,19 +80,20 @@ async def _each_address(target: Target, network: Network, stage: Stage, clock: C
 
         try:
             async with asyncio.timeout(left):
-                return await observer(target.kind)(target, network.only(target.host, address), staged, clock)
+                complaints = await observer(target.kind)(target, network.only(target.host, address), staged, clock)
         except TimeoutError:
-            return [Complaint(f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}",
-                              hint="See whether the service is overloaded or a firewall swallows packets")]
+            complaints = [Complaint(f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}",
+                                    hint="See whether the service is overloaded or a firewall swallows packets")]
         except (*OURS, Interrupted):
             raise
         except OpsError as error:
-            return [Complaint(error.message, hint=error.hint)]
+            complaints = [Complaint(error.message, hint=error.hint)]
+        return AddressAnswer(address, None if complaints else clock.monotonic() - begun, tuple(complaints))
 
-    told = list(zip(addresses, await asyncio.gather(*(one(address) for address in addresses)), strict=True))
-    bad = [(address, complaints[0]) for address, complaints in told if complaints]
+    each += await asyncio.gather(*(one(address) for address in addresses))
+    bad = [(one.address, one.complaints[0]) for one in each if one.complaints]
     if not bad:
         return []
     listed = ", ".join(f"{address} ({complaint.message})" for address, complaint in bad[:_TOLD])
-    return [Complaint(f"{len(bad)} of {len(told)} addresses of {shown(target.host)} {'is' if len(bad) == 1 else 'are'} not well: {listed}"
+    return [Complaint(f"{len(bad)} of {len(each)} addresses of {shown(target.host)} {'is' if len(bad) == 1 else 'are'} not well: {listed}"
                       + (" and more" if len(bad) > _TOLD else ""), [address for address, _complaint in bad], addresses, bad[0][1].hint)]

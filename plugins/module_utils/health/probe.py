@@ -13,7 +13,7 @@ from ..core.clock import Clock
 from ..core.errors import Interrupted, InvalidOption, OpsError, Refused
 from ..core.quantities import format_duration
 from .expectations import Complaint
-from .observe import OURS, observe, observer
+from .observe import OURS, AddressAnswer, observe, observer
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Sample:
     """One probe of a target, retries included.
 
     ``latency`` is that of the attempt that was answered well, in seconds, connecting included; None without one.
-    ``failed_attempts`` counts those that were not answered well. ``blind`` says that this side could not look.
+    ``failed_attempts`` counts those that were not answered well. ``blind`` says that this side could not look. ``each`` is what
+    the addresses said in the last attempt, where every one was asked.
     """
 
     latency: float | None
@@ -38,6 +39,7 @@ class Sample:
     failed_attempts: int
     complaints: tuple[Complaint, ...] = ()
     blind: bool = False
+    each: tuple[AddressAnswer, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -125,15 +127,17 @@ async def probe(target: Target, network: Network, *, clock: Clock,
     attempt = 0
     while True:
         attempt += 1
-        latency, complaints, again = await _attempt(target, network, clock)
+        each: list[AddressAnswer] = []
+        latency, complaints, again = await _attempt(target, network, clock, each)
         if not complaints:
-            return Sample(latency, attempt, attempt - 1)
+            return Sample(latency, attempt, attempt - 1, each=tuple(each))
         if not again or attempt > target.retries:
-            return Sample(None, attempt, attempt, complaints, blind=again is None)
+            return Sample(None, attempt, attempt, complaints, blind=again is None, each=tuple(each))
         await sleep(min(_LONGEST_BACKOFF, target.retry_delay * 2 ** (attempt - 1)))
 
 
-async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[float, tuple[Complaint, ...], bool | None]:
+async def _attempt(target: Target, network: Network, clock: Clock,
+                   each: list[AddressAnswer]) -> tuple[float, tuple[Complaint, ...], bool | None]:
     """Seconds, complaints, and whether trying again may help; None where this side could not look."""
     waiting_for = "the start"
 
@@ -143,7 +147,7 @@ async def _attempt(target: Target, network: Network, clock: Clock) -> tuple[floa
 
     began = clock.monotonic()
     try:
-        complaints = await observe(target, network, stage, clock)
+        complaints = await observe(target, network, stage, clock, each)
         return clock.monotonic() - began, tuple(complaints), True
     except TimeoutError:
         return 0.0, (Complaint(

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.sockets import Dialer
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import judge_targets
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import probe as take_sample
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
@@ -94,13 +95,17 @@ def test_a_page_of_metrics(probe, shop):
         assert words in said[name], said[name]
 
 
-def sampled(zone, **target):
+def target(**options):
+    [read] = read_targets([{"name": "t", "addresses": "all", "timeout": "2s", **options}])
+    return read
+
+
+def sampled(zone, **options):
     """One sample of a target, where names resolve as the zone has it."""
     def resolve(host, port, **rest):
         return [found for address in zone[host] for found in socket.getaddrinfo(address, port, flags=socket.AI_NUMERICHOST, **rest)]
 
-    [read] = read_targets([{"name": "t", "addresses": "all", "timeout": "2s", **target}])
-    return asyncio.run(take_sample(read, AsyncNetwork(Dialer(resolve)), clock=SystemClock()))
+    return asyncio.run(take_sample(target(**options), AsyncNetwork(Dialer(resolve)), clock=SystemClock()))
 
 
 def test_one_dead_backend_of_three_is_told_and_any_hides_it(authority):
@@ -112,6 +117,10 @@ def test_one_dead_backend_of_three_is_told_and_any_hides_it(authority):
         [complaint] = sample.complaints
         assert "1 of 3 addresses of shop.test is not well: 127.0.0.3 (shop.test" in complaint.message
         assert "refuses connections" in complaint.message
+        [row], _findings = judge_targets([target(url=url)], {"t": [sample]})
+        assert [(one["address"], one["status"]) for one in row["addresses"]] == [
+            ("127.0.0.1", "pass"), ("127.0.0.2", "pass"), ("127.0.0.3", "fail")] and row["status"] == "fail", row
+        assert row["addresses"][0]["latency_ms"] > 0 and "refuses connections" in row["addresses"][2]["message"]
         assert complaint.observed == ["127.0.0.3"] and complaint.limit == zone["shop.test"] and complaint.hint
         assert sampled(zone, url=url, addresses="any").good and sampled({"shop.test": zone["shop.test"][:2]}, url=url).good
         assert first.requests[-1].headers["host"] == f"shop.test:{first.port}"

@@ -51,7 +51,8 @@ PROMISE = "nothing leads to metadata"
 Way = Callable[[str], str]
 TARGETS: dict[str, dict[str, Any]] = {
     "http": {"url": "http://{h}/"}, "https": {"url": "https://{h}/"}, "prometheus": {"url": "http://{h}/", "metrics": {"up": 1}},
-    "websocket": {"url": "wss://{h}/"}, "tcp": {"host": "{h}", "port": 9}, "dns": {"host": "shop.test", "resolver": "{h}"},
+    "websocket": {"url": "wss://{h}/"}, "tcp": {"host": "{h}", "port": 9},
+    "dns": {"host": "shop.test", "resolver": "{h}", "timeout": "1s"},
     "postgresql": {"host": "{h}"}, "mysql": {"host": "{h}"}, "redis": {"host": "{h}"}, "grpc": {"host": "{h}", "port": 9, "tls": True},
     "smtp": {"host": "{h}", "starttls": True}, "ldap": {"host": "{h}"}, "ssh": {"host": "{h}", "fingerprint": "SHA256:" + "a" * 43},
     "rabbitmq": {"host": "{h}"}, "kubernetes": {"kubeconfig": "{kubeconfig}", "workload": "deployment/shop"},
@@ -77,7 +78,7 @@ def probing(options: dict[str, Any], kubeconfig: Callable[[str], str]) -> Way:
     def way(host: str) -> str:
         config = kubeconfig(f"http://{host}/") if "kubeconfig" in options else ""
         given = json.loads(json.dumps(options).replace("{h}", host).replace("{kubeconfig}", config))
-        [target] = read_targets([{"name": "t", "timeout": "1s", **given}])
+        [target] = read_targets([{"name": "t", "timeout": "10s", **given}])
         sample = asyncio.run(probe(target, AsyncNetwork(), clock=SystemClock()))
         assert not sample.good and not sample.blind and sample.complaints[0].hint, (host, sample)
         return sample.complaints[0].message
@@ -89,7 +90,7 @@ def looking(starttls: str | None) -> Way:
     """Look at an endpoint in all the ways that a policy asks for."""
     def way(host: str) -> str:
         sources = read_sources([{"endpoint": f"{host}:443", "starttls": starttls}], POLICY)
-        [*seen] = observe(sources, X509(), Tls(), SystemClock(), Effort(1.0, 0, 1), Elsewhere({}, lambda: None))
+        [*seen] = observe(sources, X509(), Tls(), SystemClock(), Effort(10.0, 0, 1), Elsewhere({}, lambda: None))
         assert all(one.problem for one in seen)
         return " ".join(one.problem.message for one in seen)
 
@@ -104,7 +105,7 @@ def asking(trusted: Authority, ca_cert: str) -> Way:
         leaf = trusted.issue(["a.test"], extensions=[
             x509.AuthorityInformationAccess(access), x509.CRLDistributionPoints([x509.DistributionPoint([url], None, None, None)])])
         chain = [leaf.certificate.public_bytes(Encoding.DER)]
-        [(word, message, _hint, _seen)] = Inquiry(SystemClock(), timeout=1.0).revocation(chain, ca_cert=ca_cert)
+        [(word, message, _hint, _seen)] = Inquiry(SystemClock(), timeout=10.0).revocation(chain, ca_cert=ca_cert)
         assert word == "unknown"
         return message
 
@@ -115,7 +116,7 @@ def asking(trusted: Authority, ca_cert: str) -> Way:
 def services(url: str) -> dict[str, Way]:
     """What we ask over HTTP and not as a probe: ``{h}`` in ``url`` is the host."""
     def at(host: str) -> dict[str, Any]:
-        return {"url": url.format(h=host), "timeout": "1s"}
+        return {"url": url.format(h=host), "timeout": "10s"}
 
     def asked(ask: Callable[[str], Any]) -> Way:
         def way(host: str) -> str:
@@ -132,7 +133,7 @@ def services(url: str) -> dict[str, Way]:
             "OTLP": asked(lambda host: Jaeger.from_options({**at("good.test"), "otlp_url": url.format(h=host)}).send([], "x")),
             "Elasticsearch": asked(lambda host: Elasticsearch.from_options({**at(host), **document}).count("*", None, 1.0)),
             "Pushgateway": asked(lambda host: Exposition({"a": ("a", (), [((), 1.0)])}).push(
-                url.format(h=host), job="x", grouping={}, timeout=1.0))}
+                url.format(h=host), job="x", grouping={}, timeout=10.0))}
 
 
 def every_way(kubeconfig: Callable[[str], str], responder: Way) -> dict[str, Way]:
@@ -145,7 +146,7 @@ def every_way(kubeconfig: Callable[[str], str], responder: Way) -> dict[str, Way
     found |= {f"TLS after {protocol}" if protocol else "TLS": looking(protocol) for protocol in (None, *STARTTLS)}
     return {**found, **services("http://{h}:80"), **{f"{name} over TLS": way for name, way in services("https://{h}").items()},
             "responder and list": responder,
-            "endpoint": lambda host: " ".join(unreached([f"{host}:80"], timeout=1).values())}
+            "endpoint": lambda host: " ".join(unreached([f"{host}:80"], timeout=10).values())}
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ def responder(tmp_path) -> Way:
 
 @pytest.fixture
 def ways(kubeconfig, responder) -> dict[str, Way]:
+    AsyncNetwork().prepare(KINDS)
     return every_way(kubeconfig, responder)
 
 
@@ -192,7 +194,7 @@ def test_good_names_are_asked_in_each_of_these_ways(ways, wire):
 def test_no_answer_leads_there(sender, wire, kubeconfig, responder, figure):
     """What a certificate says where to ask, and redirects of every service; numbers in them are no operator's word."""
     place = f"127.0.0.1:{sender.server_port}"
-    followed = {"follow_redirects": 3, "timeout": "2s"}
+    followed = {"follow_redirects": 3}
     ways = {
         **services(f"http://{place}"),
         "page": probing({"url": f"http://{place}/", **followed}, kubeconfig),

@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.health.judge import (
     judge_targets,
     percentile,
 )
+from ansible_collections.evenkeel.ops.plugins.module_utils.health.observe import AddressAnswer
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import Sample
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 from hypothesis import given
@@ -122,3 +123,15 @@ def test_limits_that_make_no_sense_are_refused_with_a_hint(limits, said):
     with pytest.raises(InvalidOption) as error:
         ServiceLimits.from_options(limits)
     assert said in error.value.message and error.value.hint
+
+
+def test_each_address_has_a_verdict_of_its_own_where_all_are_asked():
+    no = Complaint("a refuses connections", hint="Start it")
+    seen = [Sample(0.3, 1, 0, each=(AddressAnswer("10.0.0.1", 0.1), AddressAnswer("10.0.0.2", 0.3))),
+            Sample(None, 1, 1, (no,), each=(AddressAnswer("10.0.0.1", 0.2), AddressAnswer("10.0.0.2", None, (no,))))]
+    [row, other], _probed, _services, _figures = judged([seen, [good(0.1)]], addresses="all", latency_fail="150ms")
+    assert [(one["address"], one["status"], one["latency_ms"], one["samples"], one["failed"]) for one in row["addresses"]] == [
+        ("10.0.0.1", "fail", 200.0, 2, 0), ("10.0.0.2", "fail", 300.0, 2, 1)]
+    assert row["addresses"][1]["message"] == "10.0.0.2: a refuses connections (1 of 2 samples)" and other["addresses"] == []
+    rows, _probed, _services, _figures = judged([[good(0.1)], [good(0.1)]])
+    assert "addresses" not in rows[0]
