@@ -21,6 +21,7 @@ from tests.conftest import ROOT, missing
 from tests.integration.lab_fixtures import lab, own_lab
 from tests.testbed import postgres
 from tests.testbed.module_host import ModuleHost, running_host
+from tests.testbed.playbook_host import PROGRAM, PlaybookHost, running_playbook_host
 
 __all__ = ["lab", "own_lab"]  # fixtures of every test below
 
@@ -75,6 +76,14 @@ def module_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleHost
         yield host
 
 
+@pytest.fixture(scope="session")
+def playbook_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaybookHost]:
+    """What `playbook` and the lab run playbooks by."""
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    with running_playbook_host(tmp_path_factory.mktemp("host"), environment) as host:
+        yield host
+
+
 @pytest.fixture
 def run_module(module_host: ModuleHost) -> Callable[..., dict[str, Any]]:
     """Run a module of the collection as Ansible does, in a process of its own; gives its JSON answer.
@@ -101,17 +110,21 @@ def run_module(module_host: ModuleHost) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def playbook(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    """Run a playbook by its full name as an operator does; ``variables`` become extra variables."""
+def playbook(tmp_path: Path, playbook_host: PlaybookHost) -> Callable[..., subprocess.CompletedProcess]:
+    """Run a playbook by its full name as an operator does; ``variables`` become extra variables. ``cold``: by a process of its own from
+    its start, for tests that look at processes.
+    """
 
     def run(name: str, *, inventory: Path, variables: dict[str, Any] | None = None, options: tuple[str, ...] = (),
-            timeout: float = 600) -> subprocess.CompletedProcess:
+            timeout: float = 600, cold: bool = False) -> subprocess.CompletedProcess:
         extra = tmp_path / "extra.json"
         extra.write_text(json.dumps({"evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite", **(variables or {})}))
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), name, "-i", str(inventory), "-e", f"@{extra}", *options],
-            text=True, capture_output=True, timeout=timeout, cwd=ROOT, check=False,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"})
+        words = [name, "-i", str(inventory), "-e", f"@{extra}", *options]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        if cold:
+            return subprocess.run([str(PROGRAM), *words], text=True, capture_output=True, timeout=timeout, cwd=ROOT, check=False,
+                                  env=environment)
+        return playbook_host.run(words, environment=environment, folder=ROOT, timeout=timeout)
 
     return run
 

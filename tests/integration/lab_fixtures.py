@@ -19,13 +19,15 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.testbed.lab_home import LabHome
+from tests.testbed.playbook_host import PlaybookHost
 
 
 @dataclass
 class LabUnderTest:
-    """One lab: its home, and its command line."""
+    """One lab: its home, its command line, and what its playbooks are run by."""
 
     home: LabHome
+    playbooks: PlaybookHost
 
     def __call__(self, verb: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run ``python -m tests.testbed.lab VERB``; what it starts ends with the tests, whatever ends them."""
@@ -43,18 +45,16 @@ class LabUnderTest:
 
     def playbook(self, name: str, *options: str, variables: dict[str, Any] | None = None) -> subprocess.CompletedProcess:
         """Run a playbook by its full name against this lab."""
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), name, "-i", str(ROOT / "inventories" / "lab"),
-             "-e", json.dumps(variables or {}), *options],
-            cwd=ROOT, text=True, capture_output=True, timeout=600, check=False,
-            env={**os.environ, "EVENKEEL_LAB": str(self.home.folder), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                 "ANSIBLE_NOCOLOR": "1"})
+        return self.playbooks.run(
+            [name, "-i", str(ROOT / "inventories" / "lab"), "-e", json.dumps(variables or {}), *options], folder=ROOT, timeout=600,
+            environment={**os.environ, "EVENKEEL_LAB": str(self.home.folder), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                         "ANSIBLE_NOCOLOR": "1"})
 
 
-def _lab() -> Iterator[LabUnderTest]:
+def _lab(playbooks: PlaybookHost) -> Iterator[LabUnderTest]:
     folder = Path(tempfile.mkdtemp(prefix="evenkeel-lab-"))
     folder.chmod(0o755)  # PostgreSQL's account passes through
-    lab = LabUnderTest(LabHome(folder / "home"))
+    lab = LabUnderTest(LabHome(folder / "home"), playbooks)
     try:
         yield lab
     finally:
@@ -63,14 +63,14 @@ def _lab() -> Iterator[LabUnderTest]:
 
 
 @pytest.fixture
-def own_lab() -> Iterator[LabUnderTest]:
+def own_lab(playbook_host: PlaybookHost) -> Iterator[LabUnderTest]:
     """A lab that is not started yet, for one test."""
-    yield from _lab()
+    yield from _lab(playbook_host)
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[LabUnderTest]:
+def lab(playbook_host: PlaybookHost) -> Iterator[LabUnderTest]:
     """A running lab for all tests of a file."""
-    for one in _lab():
+    for one in _lab(playbook_host):
         one("up")
         yield one

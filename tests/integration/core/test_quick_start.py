@@ -51,3 +51,20 @@ def test_a_module_that_takes_too_long_is_killed(module_host):
 def test_a_module_that_cannot_be_loaded_says_why(module_host):
     stdout, stderr = module_host.run("no_such_module", "{}", environment=dict(os.environ), folder=ROOT, timeout=60)
     assert not stdout and "No module named" in stderr and "no_such_module" in stderr
+
+
+def test_a_run_that_was_forked_is_as_one_that_was_started(playbook, tmp_path, monkeypatch):
+    inventory, play = tmp_path / "hosts.json", tmp_path / "play.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {"here": {"ansible_connection": "local"}}}}))
+    play.write_text(json.dumps([{"hosts": "here", "gather_facts": False, "tasks": [
+        {"ansible.builtin.debug": {"msg": "{{ lookup('ansible.builtin.env', 'EVENKEEL_WORD') }} {{ ansible_playbook_python }}"}},
+        {"ansible.builtin.fail": {"msg": "as it should"}}]}]))
+    monkeypatch.setenv("EVENKEEL_WORD", "told late")
+    forked, started = (playbook(str(play), inventory=inventory, cold=cold) for cold in (False, True))
+    assert forked.returncode == 2 and "told late" in forked.stdout and "as it should" in forked.stdout
+    assert (forked.stdout, forked.stderr, forked.returncode) == (started.stdout, started.stderr, started.returncode)
+    monkeypatch.setenv("ANSIBLE_DISPLAY_FAILED_STDERR", "true")  # a setting that is read at Ansible's start
+    asked = playbook(str(play), inventory=inventory)
+    assert "as it should" in asked.stderr and "as it should" not in asked.stdout
+    with pytest.raises(subprocess.TimeoutExpired):
+        playbook(str(play), inventory=inventory, timeout=0.1)
