@@ -230,6 +230,9 @@ class Content:
 
     def complaints_of_headers(self, headers: Sequence[tuple[str, str]], *, blank: Blank = str) -> list[Complaint]:
         """Of the values in ``header``; names in ``headers`` are lower case, repeated ones are joined by commas."""
+        if not self.header:
+            return []
+
         def seen(_path: Any, name: str) -> Any:
             values = [value for one, value in headers if one == name.lower()]
             return ", ".join(values) if values else MISSING

@@ -59,8 +59,8 @@ async def _answer(target: Target, request: WebRequest, network: Network, stage: 
             request.url.host, request.url.port, request.encoded(), tls=request.url.secure,
             validate_certs=target.validate_certs, ca_cert=target.ca_cert, bodyless=request.method == "HEAD",
             max_body=target.max_body, foreign=hop > 0, stage=stage)
-        location = _location(answer)
-        if not target.follow_redirects or answer.status not in REDIRECTS or location is None:
+        location = _location(answer) if answer.status in REDIRECTS else None
+        if not target.follow_redirects or location is None:
             return answer
         request = next_hop(request, answer.status, location)
     raise Refused(f"{begun.shown} redirects more than {target.follow_redirects} times, last to {shown(request.url.shown)}",
