@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 from pathlib import Path
@@ -35,13 +36,12 @@ class Zstd:
         return zstandard.__version__
 
     def compressing(self, reader: Any) -> Any:
-        """A reader that yields the compressed form of ``reader``.
+        """A reader that yields the compressed form of ``reader``. One that is given up before its end holds nothing up.
 
         :raises LibraryMissing: without python-zstandard
         """
         self.version()
-        compressor = zstandard.ZstdCompressor(level=self.level, threads=self.threads, write_checksum=True)
-        return compressor.stream_reader(reader, read_size=1024 * 1024, closefd=False)
+        return _Compressing(zstandard.ZstdCompressor(level=self.level, threads=self.threads, write_checksum=True), reader)
 
     def opened(self, path: str) -> BinaryIO:
         """A file to be read in its decompressed form, frame after frame; it ends where the file is cut off.
@@ -60,6 +60,29 @@ class Zstd:
         """
         self.version()
         return _Decompressing(zstandard.ZstdDecompressor().stream_writer(writer, write_size=1024 * 1024, closefd=False))
+
+
+class _Compressing:
+    """Reads what a compressor makes, and sees to it that no one waits for a compressor that was given up.
+
+    To free one waits until its threads have finished their blocks, many MiB each and seconds at high levels, with every other
+    thread of Python stopped; zstd has no way to break a block off. So its memory is given back only at the end of the stream:
+    where that never comes (a run that is cancelled, a disk that is full), it is left to the end of the process, which waits for no
+    thread.
+    """
+
+    def __init__(self, compressor: Any, reader: Any) -> None:
+        self._stream = compressor.stream_reader(reader, read_size=1024 * 1024, closefd=False)
+        self._kept: Any = ctypes.py_object(compressor)
+        ctypes.pythonapi.Py_IncRef(self._kept)
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file; at the end the compressor may go."""
+        block = self._stream.read(size)
+        if not block and size and self._kept is not None:
+            ctypes.pythonapi.Py_DecRef(self._kept)
+            self._kept = None
+        return block
 
 
 class _Sound(io.RawIOBase):
