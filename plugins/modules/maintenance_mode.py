@@ -11,10 +11,12 @@ DOCUMENTATION = r"""
 module: maintenance_mode
 short_description: Switch a site's maintenance page on and off, and prove that it is served
 description:
-  - Has nginx or HAProxy answer every request with an HTTP 503 page and C(Retry-After), and asks a URL whether it does.
+  - Has nginx or HAProxy answer every request with an HTTP 503 page and C(Retry-After), or points a Service of Kubernetes at the pods
+    of such a page, and asks a URL whether it is shown.
   - Where the page does not come, what was set before is set again and the module fails.
-  - Who switched it on, when and until when is in a file on the host, so that it can be switched off and told after a crash of the run.
-  - What nginx and HAProxy need in their configuration is in docs/maintenance.md.
+  - Who switched it on, when and until when is in a file on the host, of Kubernetes in an annotation of the Service, so that it can be
+    switched off and told after a crash of the run.
+  - What nginx, HAProxy and Kubernetes need for it is in docs/maintenance.md.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.2.0
 options:
@@ -55,7 +57,7 @@ options:
     type: str
     default: 15m
   text:
-    description: What the page says. HAProxy has its page in its own configuration.
+    description: What the page says. HAProxy has its page in its own configuration, Kubernetes in the page's pods.
     type: str
     default: We are working on this service. It will be back soon.
   until:
@@ -65,6 +67,7 @@ options:
     description:
       - Whether the host itself switches it off at O(until), when whoever switched it on is gone; a process is left behind for that.
       - It ends with the host, so that after a restart the mode stays on until it is switched off.
+      - Of Kubernetes nobody switches it off; C(maintenance.end) says so.
     type: bool
     default: false
   by:
@@ -91,6 +94,15 @@ options:
     suboptions:
       socket: {description: Socket of the runtime API., type: path, required: true}
       map: {description: "Map file, by the path that the configuration has.", type: path, required: true}
+  kubernetes:
+    description: How a Service of Kubernetes is switched; the host needs the Python library kubernetes.
+    type: dict
+    suboptions:
+      kubeconfig: {description: The kubeconfig file., type: path, required: true}
+      context: {description: One of its contexts; by default its current one., type: str}
+      namespace: {description: Namespace of the Service and of the page's pods., type: str, required: true}
+      service: {description: Name of the Service., type: str, required: true}
+      page: {description: "Labels of the page's pods, such as V({app: maintenance-page}).", type: dict, required: true}
 extends_documentation_fragment:
   - evenkeel.ops.attributes
 """
@@ -107,6 +119,14 @@ EXAMPLES = r"""
     change: CHG-1042
     nginx: {include: /etc/nginx/evenkeel/maintenance.conf}
   register: maintenance_on
+
+- name: Point the shop's Service at the maintenance page
+  evenkeel.ops.maintenance_mode:
+    name: shop
+    state: enabled
+    url: https://shop.example.com/
+    by: A. Hopper
+    kubernetes: {kubeconfig: /etc/evenkeel/kubeconfig, namespace: production, service: shop, page: {app: maintenance-page}}
 
 - name: Serve again
   evenkeel.ops.maintenance_mode:
@@ -130,9 +150,11 @@ mode:
     by: {description: By whom., type: str, returned: success}
     change: {description: For which change., type: str, returned: success}
     until: {description: Until when it was announced., type: str, returned: success}
+    ends_itself: {description: "Whether the host keeps the announced end; null where nobody can tell.", type: bool, returned: success}
 findings:
   description:
-    - "C(maintenance.mode): on no longer than announced, and on record. C(maintenance.page): what the URL shows fits it."
+    - "C(maintenance.mode): on no longer than announced, and on record. C(maintenance.page): what the URL shows fits it.
+      C(maintenance.end): a warning where nobody would switch it off at the announced end but the next run."
   returned: always
   type: list
   elements: dict
@@ -148,7 +170,15 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.maintenance 
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request, run_module
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import OptionGroup, own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
-from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import disable, enable, end_when_over, judge, observe, planned
+from ansible_collections.evenkeel.ops.plugins.module_utils.maintenance.mode import (
+    disable,
+    enable,
+    end_when_over,
+    judge,
+    judge_end,
+    observe,
+    planned,
+)
 
 OPTIONS = own(
     name={"type": "str", "default": "site"},
@@ -169,7 +199,10 @@ OPTIONS = own(
     nginx={"type": "dict", "options": {"include": {"type": "path", "required": True}, "config": {"type": "path"},
                                        "program": {"type": "path"}}},
     haproxy={"type": "dict", "options": {"socket": {"type": "path", "required": True}, "map": {"type": "path", "required": True}}},
-) + OptionGroup(mutually_exclusive=[["nginx", "haproxy"]], required_one_of=[["nginx", "haproxy"]],
+    kubernetes={"type": "dict", "options": {
+        "kubeconfig": {"type": "path", "required": True}, "context": {"type": "str"}, "namespace": {"type": "str", "required": True},
+        "service": {"type": "str", "required": True}, "page": {"type": "dict", "required": True}}},
+) + OptionGroup(mutually_exclusive=[["nginx", "haproxy", "kubernetes"]], required_one_of=[["nginx", "haproxy", "kubernetes"]],
                 required_if=[["state", "enabled", ["by"]]])
 
 
@@ -177,6 +210,7 @@ def run(request: Request) -> Outcome:
     """Look; where something is to change, change and prove it."""
     policy, (switch, store) = policy_of(request.options, request.clock.now()), switch_of(request.options)
     url, ask = request["url"], page_of(request.options)
+    ends_itself = None if request["kubernetes"] else request["ends_itself"]
     if request["state"] == "observed" or request.check_mode:
         mode = observe(switch, store, ask)
         after, changed = (mode.before, False) if request["state"] == "observed" \
@@ -184,13 +218,15 @@ def run(request: Request) -> Outcome:
     elif request["state"] == "enabled":
         mode = enable(switch, store, ask, request.clock, record=policy.record, patience=policy.patience, url=url)
         after, changed = mode.after, mode.changed
-        if request["ends_itself"] and mode.record.until:
+        if ends_itself and mode.record.until:
             leave_behind(policy.lock, lambda: end_when_over(switch, store, ask, request.clock, patience=policy.patience, url=url))
     else:
         mode = disable(switch, store, ask, request.clock, patience=policy.patience, url=url)
         after, changed = mode.after, mode.changed
     findings = judge(mode, url, request["name"], request.clock.now())
-    return Outcome(changed=changed, findings=findings, summary=findings[0].message, values={"mode": mode.as_value(url)},
+    findings += judge_end(mode, request["name"], ends_itself=ends_itself)
+    return Outcome(changed=changed, findings=findings, summary=findings[0].message,
+                   values={"mode": mode.as_value(url, ends_itself=ends_itself)},
                    diff={"before": _shown(mode.before), "after": _shown(after)} if changed else None)
 
 

@@ -89,9 +89,12 @@ class Cluster:
             query = [("limit", _PAGE), *([("continue", token)] if token else []), *([("labelSelector", labels)] if labels else []),
                      *([("fieldSelector", fields)] if fields else [])]
             page = self._ask("GET", kind.path(namespace), query)
-            for one in page["items"]:
+            items, metadata = page.get("items"), page.get("metadata")
+            if not isinstance(items, list) or not isinstance(metadata, dict) or not all(isinstance(one, dict) for one in items):
+                raise self._odd(f"GET {kind.path(namespace)}", "what is no list of objects")
+            for one in items:
                 yield {"apiVersion": kind.api_version, "kind": kind.name, **one}
-            token = page["metadata"].get("continue") or ""
+            token = metadata.get("continue") or ""
             if not token:
                 return
 
@@ -102,9 +105,9 @@ class Cluster:
         """
         return self._ask("GET", self._path(one))
 
-    def apply(self, one: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+    def apply(self, one: Mapping[str, Any], *, dry_run: bool = False, manager: str = _MANAGER) -> dict[str, Any]:
         """Server-side apply; the object as it is then, or would be."""
-        query = [("fieldManager", _MANAGER), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
+        query = [("fieldManager", manager), ("force", "true"), *([("dryRun", "All")] if dry_run else [])]
         return self._ask("PATCH", self._path(one), query, body=dict(one), content_type="application/apply-patch+yaml")
 
     def delete(self, one: Mapping[str, Any]) -> None:
@@ -137,10 +140,15 @@ class Cluster:
             answer = self._client.request(method, path, body=body, serialize=False, query_params=list(query), content_type=content_type,
                                           header_params={"Accept": "application/json"}, _request_timeout=self._timeout)
             try:
-                return json.loads(answer.data)
-            except ValueError as error:
-                raise CommandFailed(f"{self.host} answered {method} {path} with no JSON",
-                                    hint="See what answers at that address") from error
+                told = json.loads(answer.data)
+            except (ValueError, RecursionError) as error:
+                raise self._odd(f"{method} {path}", "no JSON") from error
+            if not isinstance(told, dict):
+                raise self._odd(f"{method} {path}", "what is no object")
+            return told
+
+    def _odd(self, asked: str, what: str) -> CommandFailed:
+        return CommandFailed(f"{self.host} answered {asked} with {what}", hint="See what answers at that address")
 
     @contextmanager
     def _told(self, method: str, path: str) -> Iterator[None]:
@@ -176,8 +184,8 @@ def open_cluster(options: Mapping[str, Any], remembered: Mapping[str, Any] | Non
 
 def _refusal(error: Any, method: str, path: str, host: str) -> OpsError:
     try:
-        said = json.loads(error.body)["message"]
-    except (ValueError, KeyError, TypeError):
+        said = str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = str(error.reason)
     evidence = {"status": error.status, "method": method, "path": path, "message": said[:2000]}
     if error.status == 404:

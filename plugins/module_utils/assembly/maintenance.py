@@ -12,6 +12,8 @@ from typing import Any
 
 from ..adapters.command import Commands
 from ..adapters.haproxy_map import HaproxySwitch
+from ..adapters.kubernetes import open_cluster
+from ..adapters.kubernetes_service import ServiceSwitch
 from ..adapters.maintenance_page import PageProbe, StateFile, page
 from ..adapters.nginx_page import NginxSwitch
 from ..core.clock import format_instant, parse_instant
@@ -48,7 +50,7 @@ def _as_kept(instant: datetime) -> datetime:
 
 
 def switch_of(options: Mapping[str, Any]) -> tuple[Switch, Store]:
-    """The web server that is switched, and the file that says by whom.
+    """The web server or Service that is switched, and what says by whom: a file, or the Service itself.
 
     :raises InvalidOption: for a name or path that a configuration could not hold, and for what is no duration
     """
@@ -57,6 +59,10 @@ def switch_of(options: Mapping[str, Any]) -> tuple[Switch, Store]:
         raise InvalidOption(f"name: {name!r} has other characters than letters, digits, - and _", hint="Choose a plain name")
     timeout = parse_duration(options["timeout"], option="timeout")
     retry_after = max(1, round(parse_duration(options["retry_after"], option="retry_after")))
+    if given := options.get("kubernetes"):
+        service = ServiceSwitch(lambda: open_cluster({**given, "request_timeout": options["timeout"]}), name=name,
+                                namespace=given["namespace"], service=given["service"], page=given["page"])
+        return service, service
     store = StateFile(f"{folder}/{name}.json")
     if options.get("haproxy"):
         return HaproxySwitch(name=name, socket_path=options["haproxy"]["socket"], map_path=options["haproxy"]["map"],

@@ -100,9 +100,10 @@ class Mode:
     before: State
     after: State
 
-    def as_value(self, url: str) -> dict[str, Any]:
+    def as_value(self, url: str, *, ends_itself: bool | None) -> dict[str, Any]:
         """What `maintenance_mode` returns."""
         return {"on": self.on, "url": url, "status_code": self.seen.status, "retry_after": self.seen.retry_after or None,
+                "ends_itself": ends_itself,
                 **(self.record.as_value() if self.record else {"since": None, "by": None, "change": None, "until": None})}
 
 
@@ -198,6 +199,16 @@ def judge(mode: Mode, url: str, name: str, now: datetime) -> list[Finding]:
             told += f", announced until {format_instant(record.until)}"
         findings = [Finding(check, name, Status.FAIL if over else Status.PASS, told, seconds, limit, "s", off if over else "")]
     return [*findings, _judge_page(mode, url)]
+
+
+def judge_end(mode: Mode, name: str, *, ends_itself: bool | None) -> list[Finding]:
+    """``maintenance.end``, where an end is announced that nobody keeps when the run is gone (None: not that anybody knows)."""
+    until = mode.record.until if mode.on and mode.record else None
+    if until is None or ends_itself is not None:
+        return []
+    return [Finding("maintenance.end", name, Status.WARN,
+                    f"nobody but another run takes the page away at the announced end, {format_instant(until)}",
+                    hint="See that maintenance.disable runs by then, from wherever the cluster can be reached")]
 
 
 def _joined(known: Record | None, record: Record) -> Record:
