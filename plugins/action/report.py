@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import pwd
 from datetime import timedelta
 from pathlib import Path
 
 from ansible import constants as C
+from ansible.release import __version__ as core_version
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import paged
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import collection_version, run_id
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.files import private_folder, write_atomically
@@ -19,8 +23,13 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import F
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_size, parse_duration
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report, console_summary, verdict_finding
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import lay_out
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import (
+    build_report,
+    console_summary,
+    span_of,
+    verdict_finding,
+)
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.series import PROCEDURES
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 from ansible_collections.evenkeel.ops.plugins.plugin_utils.controller import ControllerAction
@@ -35,6 +44,8 @@ class ActionModule(ControllerAction):
         trend={"type": "int", "default": 30},
         history={"type": "str", "default": "30d"},
         formats={"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
+        pdf_rows={"type": "int", "default": 200},
+        by={"type": "str"},
         run={"type": "str"},
         template={"type": "str", "default": "report.html.j2"},
     )
@@ -42,21 +53,24 @@ class ActionModule(ControllerAction):
     def answer(self, request):
         """Write the report, show its summary, and answer with verdict and paths."""
         policy = VerdictPolicy(**{key: value for key, value in request["verdict"].items() if value is not None})
-        span = parse_duration(request["history"], option="history")
+        span, most = parse_duration(request["history"], option="history"), request.count("pdf_rows")
         if request.check_mode:
             return Outcome(values={"skipped": True, "msg": "In check mode nothing is recorded, so there is no run to report on"})
         ledger, place = request.ledger, request.place
         where = {"system": place.system, "environment": place.environment}
         run, records = self._records(ledger, where, request["run"])
-        ended = max(record["at"] for record in records)
+        began, ended = span_of(records)
         report = build_report(
             records, policy=policy, generated_at=format_instant(request.clock.now()),
-            trends=ledger.trend(**where, before=run, limit=request["trend"]),
+            trends=ledger.trend(**where, before=run, limit=request["trend"], until=ended),
+            earlier=ledger.newest_records(**where, before=began, besides=run),
             history=ledger.bodies(**where, procedures=PROCEDURES, until=ended,
                                   since=format_instant(parse_instant(ended) - timedelta(seconds=span))))
         report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
+        report["written"] = {"by": _person(request["by"]), "same_run": run == run_id(),
+                             "versions": {"evenkeel.ops": collection_version(), "ansible-core": core_version}}
         findings = [verdict_finding(report, policy)]
-        paths, failure = self._write(report, policy, request, run)
+        paths, failure = self._write(report, policy, request, run, most)
         if failure:
             findings.append(Finding("operations.pdf", f"{report['system']}/{report['environment']}", Status.FAIL,
                                     f"the report is not there as PDF: {failure.message}", hint=failure.hint))
@@ -86,20 +100,31 @@ class ActionModule(ControllerAction):
             raise NotFound(f"The ledger has no run {run}", hint="Leave run out to report on the newest one")
         return run, records
 
-    def _write(self, report, policy, request, run):
+    def _write(self, report, policy, request, run, most):
         """The files that were written, by what the console calls them, and why there is no PDF where one is wanted."""
         folder = private_folder(Path(request["folder"]).expanduser())
         stem = f"{report['system']}-{report['environment']}-{run}".replace("/", "_")
         html, paper, data = (folder / f"{stem}.{suffix}" for suffix in ("html", "pdf", "json"))
         failure = paged.missing() if "pdf" in request["formats"] else None
         template = Path(self._find_needle("templates", request["template"]))
-        extra = {"policy": policy, "json_name": data.name, "chapters": build_chapters(report)}
+        shown = "html" in request["formats"] or failure
+        names = [*([html.name] if shown else []), data.name]
         written = {}
-        if "html" in request["formats"] or failure:
-            write_atomically(html, render(template, report, extra).encode("utf-8"))
+        if shown:
+            write_atomically(html, render(template, report, lay_out(report, policy, names)).encode("utf-8"))
             written["report"] = html
         if "pdf" in request["formats"] and not failure:
-            write_atomically(paper, paged.pdf(render(template, report, extra, paged=True)))
+            sheets = render(template, report, lay_out(report, policy, names, paper=most), paged=True)
+            write_atomically(paper, paged.pdf(sheets))
             written["pdf"] = paper
         write_atomically(data, json.dumps(report, indent=2, ensure_ascii=False, default=str).encode("utf-8", "replace"))
         return {**written, "data": data}, failure
+
+
+def _person(given: str | None) -> str:
+    """Who answers for the run: as said, else the account that it runs under; and on which machine."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        account = str(os.getuid())
+    return f"{given} ({account} on {platform.node()})" if given and given != account else f"{account} on {platform.node()}"

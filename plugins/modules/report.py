@@ -12,8 +12,9 @@ short_description: Judge a run and write its report as HTML, PDF and JSON
 description:
   - Reads everything that a run recorded in the ledger, judges it, writes one HTML file without external assets, where asked for the same
     as PDF, the data as JSON, and shows a summary on the console.
-  - Latency, availability, error budgets, ages and sizes of copies, sizes of databases and the verdict are plotted over earlier runs.
-    Where a run could not tell, the line has a gap.
+  - Latency, availability, error budgets and how fast they burn, days left of certificates, ages and sizes of copies, sizes of databases,
+    space in use and the verdict are plotted over earlier runs. Where a run could not tell, the line has a gap.
+  - Says what is new, worse or mended since the run before, who wrote it, and what nobody looked at.
   - Verifies the ledger's chain of digests on the way, and fails where a record was altered or taken out.
   - In check mode nothing was recorded, so nothing is written.
 author: The evenkeel.ops founders (@evenkeel)
@@ -51,8 +52,19 @@ options:
     elements: str
     choices: [html, pdf]
     default: [html]
+  pdf_rows:
+    description:
+      - How many rows of one list the PDF has at most, the worst of them. It says how many there are and which file has all.
+      - What passes is counted there by check, however few it is.
+    type: int
+    default: 200
+  by:
+    description: Who answers for the run, for who reads the report later. The account on the controller is said in any case.
+    type: str
   run:
-    description: The run to report on. By default this one, or the newest of this system's environment where this one recorded nothing.
+    description:
+      - The run to report on. By default this one, or the newest of this system's environment where this one recorded nothing.
+      - Trends, plots, ages and what is new end with that run, whatever was found out since.
     type: str
   template:
     description: Jinja2 template of the page, looked for as Ansible looks for templates. Everything in it is escaped.

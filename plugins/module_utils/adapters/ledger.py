@@ -199,13 +199,7 @@ class Ledger:
     def records(self, run: str) -> list[dict[str, Any]]:
         """The records of a run in the order written, each with ``body`` and ``findings`` as they were given."""
         with self._reading() as connection:
-            rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.run == run).order_by(RECORDS.c.id)).mappings().all()
-            found = connection.execute(
-                sa.select(FINDINGS.c.record, FINDINGS.c.body).where(FINDINGS.c.run == run).order_by(FINDINGS.c.id)).all()
-        by_record: dict[int, list[dict[str, Any]]] = {}
-        for key, body in found:
-            by_record.setdefault(key, []).append(json.loads(body))
-        return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
+            return _whole(connection, RECORDS.c.run == run, FINDINGS.c.run == run)
 
     def newest_run(self, *, system: str, environment: str) -> str | None:
         """The run that was recorded last for a system's environment, None where there is none. A report is no run to report on."""
@@ -215,13 +209,13 @@ class Ledger:
                                                sa.or_(RECORDS.c.area != "operations", RECORDS.c.procedure != "report"))
                 .order_by(RECORDS.c.id.desc()).limit(1)).scalar()
 
-    def trend(self, *, system: str, environment: str, before: str, limit: int) -> list[dict[str, Any]]:
-        """The ``trend`` values of the newest ``operations.report`` records of other runs than ``before``, oldest first."""
+    def trend(self, *, system: str, environment: str, before: str, limit: int, until: str = "") -> list[dict[str, Any]]:
+        """The ``trend`` values of the newest ``operations.report`` records of other runs, written until an instant, oldest first."""
         with self._reading() as connection:
             bodies = connection.execute(
                 sa.select(RECORDS.c.body)
                 .where(RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.run != before,
-                       RECORDS.c.area == "operations", RECORDS.c.procedure == "report")
+                       RECORDS.c.area == "operations", RECORDS.c.procedure == "report", *([RECORDS.c.at <= until] if until else []))
                 .order_by(RECORDS.c.id.desc()).limit(limit)).scalars().all()
         return [values["trend"] for body in reversed(bodies) for values in json.loads(body) if "trend" in values]
 
@@ -246,18 +240,15 @@ class Ledger:
             rows = connection.execute(sa.select(*columns).where(*wanted).order_by(RECORDS.c.id)).mappings().all()
         return [{**row, "body": json.loads(row["body"])} for row in rows]
 
-    def newest_records(self, *, system: str, environment: str) -> list[dict[str, Any]]:
-        """The newest record of each host's procedure, each with ``body`` and ``findings`` as they were given."""
-        mine = (RECORDS.c.system == system, RECORDS.c.environment == environment)
+    def newest_records(self, *, system: str, environment: str, before: str = "", besides: str = "") -> list[dict[str, Any]]:
+        """The newest record of each host's procedure, each with ``body`` and ``findings`` as they were given; of those written before an
+        instant and of other runs than ``besides``, where these are given.
+        """
+        mine = (RECORDS.c.system == system, RECORDS.c.environment == environment, RECORDS.c.run != besides,
+                *([RECORDS.c.at < before] if before else []))
         with self._reading() as connection:
             last = sa.select(sa.func.max(RECORDS.c.id)).where(*mine).group_by(RECORDS.c.host, RECORDS.c.area, RECORDS.c.procedure)
-            rows = connection.execute(sa.select(RECORDS).where(RECORDS.c.id.in_(last)).order_by(RECORDS.c.id)).mappings().all()
-            found = connection.execute(sa.select(FINDINGS.c.record, FINDINGS.c.body).where(FINDINGS.c.record.in_(last))
-                                       .order_by(FINDINGS.c.id)).all()
-        by_record: dict[int, list[dict[str, Any]]] = {}
-        for key, body in found:
-            by_record.setdefault(key, []).append(json.loads(body))
-        return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
+            return _whole(connection, RECORDS.c.id.in_(last), FINDINGS.c.record.in_(last))
 
     def verify_chain(self, expected: Collection[str] = ()) -> int:
         """Recompute every digest from the first record on; ``expected`` are digests that were kept elsewhere.
@@ -286,6 +277,16 @@ class Ledger:
         if wanted:
             raise _damaged(f"record {sorted(wanted)[0]}, which was written, is not in it", number)
         return number
+
+
+def _whole(connection: Any, records: Any, findings: Any) -> list[dict[str, Any]]:
+    """The records that meet a condition, in the order written, with their findings, which meet another."""
+    rows = connection.execute(sa.select(RECORDS).where(records).order_by(RECORDS.c.id)).mappings().all()
+    found = connection.execute(sa.select(FINDINGS.c.record, FINDINGS.c.body).where(findings).order_by(FINDINGS.c.id)).all()
+    by_record: dict[int, list[dict[str, Any]]] = {}
+    for key, body in found:
+        by_record.setdefault(key, []).append(json.loads(body))
+    return [{**row, "body": json.loads(row["body"]), "findings": by_record.get(row["id"], [])} for row in rows]
 
 
 def _records(connection: Any) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:

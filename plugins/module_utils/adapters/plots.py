@@ -28,6 +28,7 @@ WIDTH, HEIGHT = 380, 170
 # The first two lines of Okabe and Ito's colors for every kind of sight ("Color Universal Design", 2008), for paper; the second is dashed
 # as well. The page redefines the variables for the dark.
 LIGHT = {"--plot-1": "#0072b2", "--plot-2": "#a8480f", "--limit": "#5b6570", "--soft": "#56616c", "--line": "#dde2e7"}
+JOINED = frozenset({"%", "x"})  # units that stand at their number without a space
 _SCALES = {"s": ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")), "ms": ((1000.0, "s"),),
            "bytes": ((2.0 ** 40, "TiB"), (2.0 ** 30, "GiB"), (2.0 ** 20, "MiB"), (2.0 ** 10, "KiB"))}
 # Chosen by pygal's class names; in a PDF they stand in each drawing, since a page's styles do not reach into one there.
@@ -65,7 +66,7 @@ def line_plot(entry: Mapping[str, Any], *, literal: bool = False) -> str:
         allow_interruptions=True, range=_range([value for points in lines.values() for _at, value in points if value is not None], limit,
                                                percent=entry["unit"] == "%"),
         xrange=(first, max(last, first + 1)), min_scale=3, max_scale=5, include_x_axis=False, disable_xml_declaration=True,
-        value_formatter=lambda value: f"{value:,.10g} {unit}".strip() if unit != "%" else f"{value:.6g}%",
+        value_formatter=lambda value: f"{value:,.10g}{'' if unit in JOINED else ' '}{unit}".strip(),
         x_value_formatter=_clock_face(last - first), truncate_label=-1)
     chart.x_labels = [first, (first + last) / 2, last]
     for name, points in lines.items():
@@ -90,7 +91,7 @@ def description(entry: Mapping[str, Any]) -> str:
     scale, unit = scale_of(entry)
 
     def shown(value: float | None) -> str:
-        return "not known" if value is None else f"{value / scale:.4g}{'' if unit == '%' else ' '}{unit}"
+        return "not known" if value is None else f"{value / scale:.4g}{'' if unit in JOINED else ' '}{unit}"
 
     words = f"{entry['title']} {entry['subject']}: {next(iter(entry['lines']))} now {shown(entry['last'])}, " \
             f"between {shown(entry['least'])} and {shown(entry['most'])} in {entry['runs']} looks"
@@ -99,14 +100,16 @@ def description(entry: Mapping[str, Any]) -> str:
 
 
 def _range(values: Sequence[float], limit: float | None, *, percent: bool) -> tuple[float, float]:
-    """From zero, so that what looks like half is half; shares from a round number below the least, since all is told near 100."""
+    """From zero, so that what looks like half is half, or from below it; shares from a round number below the least, since all is told
+    near 100.
+    """
     seen = [*values, *([limit] if limit is not None else [])]
     low, high = min(seen), max(seen)
     if percent:
         room = max(100 - low, 0.1)
         step = 10 ** math.floor(math.log10(room))
         return (max(math.floor((low - 0.1 * room) / step) * step, 0.0) if low >= 0 else low * 1.1, 100.0)
-    return 0.0, (high * 1.05 or 1.0)
+    return min(low * 1.05, 0.0), (max(high, 0.0) * 1.05 or 1.0)
 
 
 def _lonely(values: Sequence[float | None]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import LibraryMissing
 from ..core.quantities import format_duration, format_size
-from .plots import LIGHT, line_plot, rules, scale_of
+from .plots import JOINED, LIGHT, line_plot, rules, scale_of
 
 try:
     import jinja2
@@ -18,10 +18,11 @@ except ImportError:  # told when something is to be rendered
     jinja2 = None
 
 UNKNOWN = "–"
+_WORD = 18  # characters, as many as the narrowest column of names has room for
 
 
 def render(template: Path, report: Mapping[str, Any], extra: Mapping[str, Any], *, paged: bool = False) -> str:
-    """The page for a report, from a template and those beside it.
+    """The page for a report, from a template and those beside it; ``extra`` as `operations.page.lay_out` gives it.
 
     ``paged``: for paper, with all that is folded away unfolded and the plots' colors in each drawing.
 
@@ -31,7 +32,7 @@ def render(template: Path, report: Mapping[str, Any], extra: Mapping[str, Any], 
         raise LibraryMissing("Jinja2")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                                      loader=jinja2.FileSystemLoader(template.parent))
-    environment.filters |= {"duration": duration, "size": size, "figure": figure}
+    environment.filters |= {"duration": duration, "size": size, "figure": figure, "unbroken": unbroken}
     markup = jinja2.utils.markupsafe.Markup
 
     def plot(entry: Mapping[str, Any]) -> Any:
@@ -39,7 +40,7 @@ def render(template: Path, report: Mapping[str, Any], extra: Mapping[str, Any], 
 
     def shown(value: float | None, entry: Mapping[str, Any]) -> str:
         scale, unit = scale_of(entry)
-        return UNKNOWN if value is None else f"{value / scale:.4g}{'' if unit == '%' else ' '}{unit}"
+        return UNKNOWN if value is None else f"{value / scale:.4g}{'' if unit in JOINED else ' '}{unit}"
 
     page = environment.get_template(template.name).render(
         report=report, paged=paged, plot=plot, shown=shown, plot_rules=markup(rules()), light=LIGHT, **extra)
@@ -56,6 +57,12 @@ def size(number: float | None) -> str:
     return UNKNOWN if number is None else format_size(number)
 
 
+def unbroken(value: Any) -> bool:
+    """Whether a text, or one of several, has a word that is too long for a column of a table on paper."""
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(text, str) and any(len(word) > _WORD for word in text.split()) for text in texts)
+
+
 def figure(value: Any, unit: str = "") -> str:
     """A value as a table shows it: bytes and seconds in words a person uses, floats short."""
     if value is None or value == "":
@@ -69,4 +76,4 @@ def figure(value: Any, unit: str = "") -> str:
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
     text = ", ".join(str(part) for part in value) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
-    return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()
+    return f"{text}{unit}" if unit in JOINED else f"{text} {unit}".strip()

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,3 +26,17 @@ def run_id() -> str:
                 if line.startswith("btime"))
     began = datetime.fromtimestamp(boot + ticks / os.sysconf("SC_CLK_TCK"), timezone.utc)
     return f"{began:%Y%m%dT%H%M%SZ}-{controller}"
+
+
+def collection_version() -> str:
+    """Of this collection, as installed or as checked out; empty where neither says it."""
+    root = Path(__file__).resolve().parents[3]
+    try:
+        return str(json.loads((root / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        found = re.search(r"^version: *([\w.+-]+)", (root / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[1] if found else ""

@@ -37,15 +37,15 @@ def service_levels(report: Report) -> Chapter:
     objectives = table(
         "Objectives", report["objectives"],
         column("objective", "name", lambda row: with_host(row, _named(row), row.get("tier"))), column("is", "status", "status"),
-        column("achieved", "told", _achieved), column("promised", "text", lambda row: _in_unit(row.get("target"), row.get("unit"))),
-        column("error budget left", "bar", _budget), column("minutes left", "text", _minutes),
+        column("achieved", "told", _achieved), column("promised", "figure", lambda row: _in_unit(row.get("target"), row.get("unit"))),
+        column("error budget left", "bar", _budget), column("minutes left", "figure", _minutes),
         column("burns", "text", _burns, wide=True))
     compliance = table(
         "Compliance", report["compliance"],
         column("objective", "name", lambda row: with_host(row, _named(row), row.get("tier"))), column("period", "text", "period"),
         column("is", "status", "status"), column("achieved", "told", _achieved),
-        column("promised", "text", lambda row: _in_unit(row.get("target"), row.get("unit"))),
-        column("minutes left", "text", _minutes), most=30)
+        column("promised", "figure", lambda row: _in_unit(row.get("target"), row.get("unit"))),
+        column("minutes left", "figure", _minutes), most=30)
     reliability = table(
         "Outages", report["reliability"],
         column("service", "name", lambda row: with_host(row, row.get("service"), "down now" if row.get("down_now") else "")),
@@ -53,7 +53,7 @@ def service_levels(report: Report) -> Chapter:
         column("down", "duration", "down_seconds"), column("nobody looked", "duration", "unseen_seconds", wide=True),
         column("last began", "when", "last_began", wide=True),
         note="MTTR is the mean time to recovery of outages that ended, MTBF the time seen up for each outage")
-    return Chapter("service_levels", "Service levels", tables=[*objectives, *compliance, *reliability], plots=("budget",))
+    return Chapter("service_levels", "Service levels", tables=[*objectives, *compliance, *reliability], plots=("budget", "burn"))
 
 
 def _named(row: Row) -> str:
@@ -153,7 +153,7 @@ def certificates(report: Report) -> Chapter:
         column("is", "status", "status"), column("days left", "days", "days_left"), column("until", "when", "not_after"),
         column("steps", "text", steps_of, wide=True),
         column("what was done or is due", "text", "message"))
-    return Chapter("certificates", "Certificates", tables=[*held, *renewals])
+    return Chapter("certificates", "Certificates", tables=[*held, *renewals], plots=("days_left",))
 
 
 def _days(row: Row, limit: Any) -> Bar:
@@ -189,7 +189,7 @@ def capacity(report: Report) -> Chapter:
         freed = sum(row.get("bytes") or 0 for row in report["removed"])
         sentences.append(f"Housekeeping removed {len(report['removed'])} file{'s' if len(report['removed']) != 1 else ''}, "
                          f"{format_size(freed)}.")
-    return Chapter("capacity", "Capacity", tables=used_up, sentences=sentences)
+    return Chapter("capacity", "Capacity", tables=used_up, plots=("disk",), sentences=sentences)
 
 
 def continuity(report: Report) -> Chapter:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.quantities import DAY, format_duration, format_size
-from .tables import Bar, Chapter, Row, column, rows_of, steps_of, table, took, with_host
+from .tables import Bar, Chapter, Row, column, minute, rows_of, steps_of, table, took, with_host
 
 Report = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ def databases(report: Report) -> Chapter:
         column("plan now", "text", lambda row: _plan(row, "plan_after"), wide=True))
     logs = table(
         "Logs of PostgreSQL", report["log_reviews"],
-        column("log", "name", lambda row: (str(row.get("name")), f"{row.get('from') or '?'} to {row.get('to') or '?'}")),
+        column("log", "name", lambda row: (str(row.get("name")), f"{minute(row.get('from'))} to {minute(row.get('to'))}")),
         column("errors", "number", lambda row: (row.get("severities") or {}).get("ERROR", 0)),
         column("failed logins", "number", lambda row: sum(one.get("count") or 0 for one in rows_of(row.get("failed_logins")))),
         column("deadlocks", "number", "deadlocks"),

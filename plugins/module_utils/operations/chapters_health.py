@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.quantities import format_duration
-from .tables import Chapter, Row, Table, column, rows_of, table, with_host
+from .tables import Chapter, Row, Table, column, minute, rows_of, table, with_host
 
 Report = Mapping[str, Any]
 
@@ -60,8 +60,7 @@ def _changes(report: Report) -> list[Table]:
         "What changed", report["histories"], column("target", "name", lambda row: with_host(row, row.get("name"))),
         column("news", "text", _news), column("changes", "number", "changes"), column("last failed", "when", "last_failure"),
         column("available", "percent", "availability"), column("before", "percent", "availability_before", wide=True),
-        column("P95", "ms", "p95_ms"), column("before", "ms", "p95_ms_before", wide=True),
-        column("first seen", "when", "first_seen", wide=True))
+        column("P95", "ms", "p95_ms"), column("before", "ms", "p95_ms_before", wide=True))
 
 
 def _news(row: Row) -> str:
@@ -115,7 +114,7 @@ def logs(report: Report) -> Chapter:
 
 
 def _span(row: Row) -> str:
-    return f"{row.get('from') or '?'} to {row.get('to') or '?'}"
+    return f"{minute(row.get('from'))} to {minute(row.get('to'))}"
 
 
 def _counts(counts: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.clock import parse_instant
 from ..core.finding import Finding, Status, count, worst
+from .changes import compare
 from .gathering import Source, gather, gathered
 from .series import build_series, verdict_series
 from .verdict import VerdictPolicy, judge_run
@@ -16,22 +17,33 @@ from .verdict import VerdictPolicy, judge_run
 # The order of a report's chapters; an area that is not named here comes after, by name.
 AREA_ORDER = ("health", "service_levels", "monitoring", "backups", "recovery", "databases", "maintenance", "certificates", "capacity",
               "housekeeping", "continuity", "operations")
+_REPORT = ("operations", "report")
 
 
 def latest_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The last record of each host's procedure: a step that was run twice counts once. The report's own is left out."""
     last = {(record["host"], record["area"], record["procedure"]): record for record in records}
-    return [record for key, record in last.items() if key[1:] != ("operations", "report")]
+    return [record for key, record in last.items() if key[1:] != _REPORT]
+
+
+def span_of(records: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """The first and the last instant of what a run recorded; a report on it, which may be of a later day, does not make it longer."""
+    instants = [record["at"] for record in records if (record["area"], record["procedure"]) != _REPORT] \
+        or [record["at"] for record in records]
+    return min(instants, default=""), max(instants, default="")
 
 
 def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, generated_at: str,
-                 trends: Sequence[dict[str, Any]] = (), history: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+                 trends: Sequence[dict[str, Any]] = (), history: Sequence[dict[str, Any]] = (),
+                 earlier: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """The report of one run.
 
     ``records`` and the points of ``trends`` have the shapes of `adapters.ledger.Ledger.records` and of this
-    function's own ``trend``; ``history`` is what `series.build_series` reads. Keys: ``run``, ``system``, ``environment``, ``began``,
+    function's own ``trend``; ``history`` is what `series.build_series` reads, ``earlier`` what `changes.compare` does. All of them end
+    with the run: what was found out later is no part of it. Keys: ``run``, ``system``, ``environment``, ``began``,
     ``ended``, ``generated_at``, ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
-    ``attention`` (findings that did not pass, worst first), all of `gathering.SOURCES` (what modules returned),
+    ``on_hosts`` (how many there were), ``absent`` (areas of which nothing was recorded), ``changes`` (see `changes.compare`),
+    ``attention`` (findings that did not pass, worst first, each with ``since``), all of `gathering.SOURCES` (what modules returned),
     ``backups`` (the newest copy of each plan), ``readiness`` (the least ready first),
     ``series`` (lines over the runs of ``history``, and ``verdict``), ``trend`` (this run's point), ``trends`` (earlier points and this
     one, oldest first).
@@ -40,20 +52,24 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     rows = [{**finding, "host": record["host"], "area": record["area"], "procedure": record["procedure"]}
             for record in last for finding in record["findings"]]
     findings = [Finding.from_dict(row) for row in rows]
+    rows, changes = compare(rows, earlier)
     verdict = judge_run(findings, policy)
-    began, ended = (min(record["at"] for record in records), max(record["at"] for record in records)) if records else ("", "")
-    trend = {"at": generated_at, "share": verdict.share, "verdict": verdict.word, **count(findings)}
-    trended = [*trends, trend]
+    began, ended = span_of(records)
     first = records[0] if records else {}
+    trend = {"run": first.get("run", ""), "at": ended or generated_at, "share": verdict.share, "verdict": verdict.word, **count(findings)}
+    trended = _in_order(trends, trend)
     return {
         "run": first.get("run", ""), "system": first.get("system", ""), "environment": first.get("environment", ""),
         "began": began, "ended": ended, "generated_at": generated_at,
         "verdict": {"word": verdict.word, "share": verdict.share, "good": verdict.good, "total": verdict.total},
         "counts": count(findings),
+        "changes": changes,
+        "on_hosts": len({record["host"] for record in last}),
+        "absent": [area for area in AREA_ORDER if area not in {record["area"] for record in last} | {"operations"}],
         "areas": _areas(rows),
         "attention": sorted((row for row in rows if row["status"] != "pass"), key=_concern),
         **gather(last),
-        "backups": _newest_backups(last, generated_at),
+        "backups": _newest_backups(last, ended or generated_at),
         "readiness": _readiness(last, rows),
         "series": {**build_series(history, rows), "verdict": verdict_series(trended, policy.healthy)},
         "trend": trend,
@@ -73,12 +89,24 @@ def verdict_finding(report: dict[str, Any], policy: VerdictPolicy) -> Finding:
     return Finding("operations.verdict", subject, status, message, verdict["share"], policy.healthy, "%", hint)
 
 
+def changes_told(changes: dict[str, Any]) -> str:
+    """In a sentence; empty where there was nothing to compare with."""
+    if not changes["compared"]:
+        return ""
+    said = ", ".join(f"{number} {word}" for word, number in (
+        ("new", changes["new"]), ("worse", changes["worse"]), ("mended", len(changes["mended"])),
+        ("not looked at any more", len(changes["gone"]))) if number)
+    return f"since {changes['until'][:16].replace('T', ' ')} UTC: {said or 'nothing changed'}"
+
+
 def console_summary(report: dict[str, Any], *, most: int = 12) -> list[tuple[str, str]]:
     """Lines for a terminal with the status that gives each its color ('' for none)."""
     verdict = report["verdict"]
     word = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail"}[verdict["word"]]
     lines = [("", ""), (f"{report['system']} / {report['environment']}   {verdict['word'].upper()}   "
                         f"{verdict['share']:g}% of {verdict['total']} checks are good", word)]
+    if changed := changes_told(report["changes"]):
+        lines.append((f"  {changed}", ""))
     for area in report["areas"]:
         counts = "  ".join(f"{number} {status}" for status, number in area["counts"].items() if number)
         lines.append((f"  {area['area']:<14}{counts}", area["status"]))
@@ -92,6 +120,13 @@ def console_summary(report: dict[str, Any], *, most: int = 12) -> list[tuple[str
     if len(attention) > most:
         lines.append((f"           and {len(attention) - most} more in the report", ""))
     return lines
+
+
+def _in_order(trends: Sequence[dict[str, Any]], trend: dict[str, Any]) -> list[dict[str, Any]]:
+    """Earlier points and this run's own: one of each run however often it was reported on, in the order of the runs."""
+    points = {point.get("run") or index: point for index, point in enumerate(trends)}
+    kept = [point for key, point in points.items() if key != trend["run"] and point["at"] <= trend["at"]]
+    return [*sorted(kept, key=lambda point: point["at"]), trend]
 
 
 def _areas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -117,7 +152,7 @@ def _readiness(records: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
     return [{**row, "status": judged.get((row["on"], row.get("plan")), "unknown")} for row in found]
 
 
-def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> list[dict[str, Any]]:
+def _newest_backups(records: Sequence[dict[str, Any]], ended: str) -> list[dict[str, Any]]:
     """The newest copy of each plan with the status it has by the end of the run, its age counted to that end."""
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     states: dict[tuple[str, str], set[str]] = {}
@@ -133,7 +168,7 @@ def _newest_backups(records: Sequence[dict[str, Any]], generated_at: str) -> lis
         for row in gathered(records, Source(key)):
             word = {"pass": raised, "fail": "failed"}.get(row.get("status"))
             states.setdefault((row.get("plan"), row.get(id_key)), set()).update({word} if word else ())
-    now = parse_instant(generated_at)
+    now = parse_instant(ended)
     result = []
     for row in newest.values():
         seen = states[row["plan"], row["id"]]

@@ -10,15 +10,25 @@ from typing import Any
 
 Row = Mapping[str, Any]
 # How a cell is shown; those of NUMBERS stand on the right.
-KINDS = ("text", "name", "told", "status", "size", "duration", "percent", "ms", "number", "days", "when", "bar", "phases", "change")
-NUMBERS = frozenset({"size", "duration", "percent", "ms", "number", "days"})
+KINDS = ("text", "name", "told", "status", "size", "duration", "percent", "ms", "number", "count", "figure", "days", "when", "bar",
+         "phases", "change", "range")
+# Which of the four statuses a word means that modules use for what became of their work; any other is unknown.
+MEANING = {
+    **dict.fromkeys(("pass", "verified", "proven", "done", "restored", "healthy", "copied", "current", "renewed", "migrated", "rehearsed",
+                     "nothing", "met"), "pass"),
+    **dict.fromkeys(("warn", "created", "planned", "degraded", "due", "waiting", "left", "unchanged", "partly", "rolled_back", "skipped"),
+                    "warn"),
+    **dict.fromkeys(("fail", "failed", "unhealthy", "half", "blocked", "missed"), "fail"),
+}
+NUMBERS = frozenset({"size", "duration", "percent", "ms", "number", "count", "figure", "days"})
 
 
 @dataclass(frozen=True)
 class Column:
     """``of`` gives a row's value: of a ``name`` and of what is ``told`` a text or (text, what is said below it), of a ``bar`` a `Bar`, of
-    ``phases`` a list of ``{name, seconds}``, of a ``change`` a list of (what, value, unit), of ``when`` an instant, else the value itself
-    or None, which is shown as unknown. ``wide`` columns are left out on a narrow screen.
+    ``phases`` a list of ``{name, seconds}``, of a ``change`` a list of (what, value, unit), of a ``range`` (least, most, unit), of ``when``
+    an instant, of a ``count`` a number that is not shown where it is 0, else the value itself or None, which is shown as unknown. ``wide``
+    columns are left out on a narrow screen.
     """
 
     title: str
@@ -44,13 +54,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns; those after the first ``most`` are folded away on the page."""
+    """Rows under columns; those after the first ``most`` are folded away on the page. ``left`` says which are not here, and where."""
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     note: str = ""
     most: int = 12
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,11 @@ def took(row: Row) -> float | None:
     """Seconds of all phases; None where there are none."""
     phases = rows_of(row.get("phases"))
     return sum(phase.get("seconds") or 0 for phase in phases) if phases else None
+
+
+def minute(instant: Any) -> str:
+    """An instant as people write it, to the minute; a dash where there is none."""
+    return str(instant)[:16].replace("T", " ") if instant else "–"
 
 
 def rows_of(value: Any) -> list[dict[str, Any]]:

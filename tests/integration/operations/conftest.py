@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import lay_out
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 
@@ -20,18 +21,22 @@ TEMPLATE = ROOT / "roles/operations/templates/report.html.j2"
 DAYS = {
     "ordinary": lambda: (days.ordinary(), days.earlier(), days.trends()),
     "enormous": lambda: (days.enormous(), days.earlier(names=list(days.HOSTILE)), days.trends()),
+    "terrible": lambda: (days.terrible(), days.earlier(), days.trends()),
+    "many": lambda: ([days.record("health", "check", [days.finding("fail" if number % 3 else "pass", "health.probe", f"api-{number}")
+                                                      for number in range(3000)])], [], []),
     "empty": lambda: ([], [], []),
 }
 
 
-def rendered(name: str, *, paged: bool = False) -> str:
-    """The page of a day."""
+def rendered(name: str, *, paged: bool = False, most: int = 200) -> str:
+    """The page of a day; on paper with at most so many rows of a list."""
     records, history, trends = DAYS[name]()
     policy = VerdictPolicy()
-    report: dict[str, Any] = build_report(records, policy=policy, generated_at=days.instant(0), trends=trends, history=history)
+    report: dict[str, Any] = build_report(records, policy=policy, generated_at=days.instant(0), trends=trends, history=history,
+                                          earlier=days.yesterday() if records else [])
     report["evidence"] = {"records": len(records), "digest": "d" * 64, "ledger": ""}
-    extra = {"policy": policy, "json_name": f"{name}.json", "chapters": build_chapters(report)}
-    return render(TEMPLATE, report, extra, paged=paged)
+    report["written"] = {"by": "lovelace on control-1", "same_run": True, "versions": {"evenkeel.ops": "0.1.0", "ansible-core": "2.18.1"}}
+    return render(TEMPLATE, report, lay_out(report, policy, [f"{name}.html", f"{name}.json"], paper=most if paged else None), paged=paged)
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,14 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[name] = folder / f"{name}.html"
         found[name].write_text(rendered(name), encoding="utf-8")
     return found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger with an ordinary day and the days before."""
+    kept = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    for record in [*(record for record in days.earlier() if record["at"] != days.instant(0)), *days.ordinary()]:
+        run = record["run"] if record["at"] == days.instant(0) else f"earlier-{record['at']}"
+        row = {key: record[key] for key in ("at", "system", "environment", "host", "area", "procedure", "status", "changed", "body")}
+        kept.append({**row, "run": run}, record["findings"])
+    return tmp_path

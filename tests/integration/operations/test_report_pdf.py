@@ -59,9 +59,10 @@ def document() -> Iterator[Any]:
     yield pypdf.PdfReader(io.BytesIO(paged.pdf(rendered("ordinary", paged=True))))
 
 
-def test_the_pdf_says_what_the_page_says(document):
+def test_the_pdf_says_what_the_page_says_but_for_each_check_that_passed(document):
     whole = squeezed("".join(without_margins(page) for page in document.pages))
-    said = [squeezed(text) for text in Texts(rendered("ordinary")).found]
+    before, checks = rendered("ordinary").split('<section id="checks">')
+    said = [squeezed(text) for text in Texts(before + re.sub("<details>.*?</details>", "", checks, flags=re.DOTALL)).found]
     assert len(said) > 300
     assert [text for text in said if text not in whole] == []
 
@@ -76,6 +77,16 @@ def without_margins(page: Any) -> str:
         elif not re.fullmatch(r"Page \d+ of \d+", line.strip()):
             kept.append(line)
     return "\n".join(kept)
+
+
+def test_thousands_of_findings_are_told_by_their_worst_with_where_the_others_are():
+    if paged.missing():
+        missing("WeasyPrint with Pango")
+    sheets = pypdf.PdfReader(io.BytesIO(paged.pdf(rendered("many", paged=True, most=30)))).pages
+    text = " ".join(" ".join(sheet.extract_text() for sheet in sheets).split())
+    assert "30 of 2000 are shown, worst first; all are in many.html and many.json." in text
+    assert "health.probe 2 1000 2000" in text, "what passed is counted by check"
+    assert len(sheets) < 10
 
 
 def test_each_page_says_of_what_it_is_and_which_one(document):
@@ -99,24 +110,13 @@ def test_no_row_is_cut_by_the_end_of_a_page():
         missing("WeasyPrint with Pango")
     rows = "".join(f"<tr><td>first{number:03}<br>second{number:03}<br>third{number:03}</td></tr>" for number in range(120))
     table = f"<table><thead><tr><th>Heading</th></tr></thead><tbody>{rows}</tbody></table>"
-    page = rendered("empty", paged=True).replace("<footer>", f"{table}<footer>")
+    page = rendered("empty", paged=True).replace("</main>", f"{table}</main>")
     texts = [sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(paged.pdf(page))).pages]
     assert len(texts) > 2
     for number in range(120):
         [sheet] = [text for text in texts if f"first{number:03}" in text]
         assert f"third{number:03}" in sheet, number
     assert all("Heading" in text for text in texts if "first" in text), "headings are repeated"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    """A ledger with an ordinary day and the days before."""
-    kept = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    for record in [*days.earlier()[:-4], *days.ordinary()]:
-        run = record["run"] if record["at"] == days.instant(0) else f"earlier-{record['at']}"
-        row = {key: record[key] for key in ("at", "system", "environment", "host", "area", "procedure", "status", "changed", "body")}
-        kept.append({**row, "run": run}, record["findings"])
-    return tmp_path
 
 
 def reported(playbook: Any, folder: Path, **variables: Any) -> tuple[Any, dict[str, Path]]:

@@ -8,7 +8,7 @@ import re
 from html.parser import HTMLParser
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import figure, render
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import lay_out
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 
@@ -23,7 +23,8 @@ HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\n"
 def page(*records, trends=(), history=(), paged=False):
     report = build_report(records, policy=VerdictPolicy(), generated_at=NOW, trends=trends, history=history)
     report["evidence"] = {"records": 3, "digest": "d" * 64, "ledger": "sqlite:///l"}
-    return render(TEMPLATE, report, {"policy": VerdictPolicy(), "json_name": "x.json", "chapters": build_chapters(report)}, paged=paged)
+    values = lay_out(report, VerdictPolicy(), ["x.html", "x.json"], paper=200 if paged else None)
+    return render(TEMPLATE, report, values, paged=paged)
 
 
 FULL = (
@@ -84,13 +85,13 @@ def test_every_part_of_a_full_day_is_on_the_page():
 
 def test_every_plot_of_an_ordinary_month_is_drawn_and_described():
     html = page(*days.ordinary(), history=days.earlier(), trends=days.trends())
-    for title in ("Latency", "Availability", "Error budget left", "Age of the newest copy", "Size of the newest copy",
-                  "Size of databases", "Good checks"):
-        assert f"<h3>{title} <small>" in html, title
+    for title in ("Latency", "Availability", "Error budget left", "Burn rate of the error budget", "Age of the newest copy",
+                  "Size of the newest copy", "Size of databases", "Days left", "Space in use", "Good checks"):
+        assert re.search(f"<h3>{title}(</h3>| <small>)", html), title
     drawn = html.count("<svg")
-    assert drawn == 4 + 4 + 1 + 1 + 1 + 1 + 1
+    assert drawn == 4 + 4 + 1 + 1 + 1 + 1 + 1 + 5 + 2 + 1
     assert html.count('role="img" aria-label="') == drawn + 1  # and the bar of all checks
-    assert html.count("The same in figures") == 7
+    assert html.count("The same in figures") == 10
 
 
 def test_paper_has_everything_unfolded():

@@ -184,6 +184,9 @@ def earlier(days: int = 30, names: list[str] | None = None) -> list[dict[str, An
             record("service_levels", "check", [], [{"objectives": objectives(day)}], at=at),
             record("backups", "create", [], [{"backup": copy(day, 3 if day != 2 else 30)}], on="backup-1", at=at),
             record("databases", "inspect", [], [{"growth": [growth(day)]}], on="db-1", at=at),
+            record("certificates", "check", [], [{"certificates": held(day)}], at=at),
+            record("capacity", "check", [], [{"host": {"disks": [
+                {"mount": "/", "used_percent": 41.0}, {"mount": "/var", "used_percent": round(82 - 0.7 * day, 1)}]}}], at=at),
         ]
     return found
 
@@ -239,6 +242,14 @@ def certificate(index: int, name: str) -> dict[str, Any]:
         "chain": [{"subject": "CN=Example CA", "not_after": instant(-24 * 900), "days_left": 900.0}],
         "status": "fail" if days < 14 else "warn" if days < 30 else "pass",
     }
+
+
+def held(day: int = 0) -> list[dict[str, Any]]:
+    """Certificates so many days ago; the last was renewed ten days ago."""
+    names = ("old.example.com", "shop.example.com", "api.example.com", "www.example.com", "mail.example.com")
+    rows = [certificate(index, name) for index, name in enumerate(names)]
+    left = [round(row["days_left"] + day, 1) for row in rows[:-1]] + [round(rows[-1]["days_left"] + day if day < 10 else day - 8, 1)]
+    return [{**row, "days_left": days} for row, days in zip(rows, left, strict=True)]
 
 
 def layers() -> list[dict[str, Any]]:
@@ -601,14 +612,7 @@ def ordinary() -> list[dict[str, Any]]:
                 )
             ],
             [
-                {
-                    "certificates": [
-                        certificate(index, name)
-                        for index, name in enumerate(
-                            ("old.example.com", "shop.example.com", "api.example.com", "www.example.com", "mail.example.com")
-                        )
-                    ]
-                },
+                {"certificates": held()},
                 {
                     "renewals": [
                         {
@@ -643,6 +647,38 @@ def ordinary() -> list[dict[str, Any]]:
         record("monitoring", "review_logs", [finding("warn", "monitoring.log_new", "app.log", "2 new classes")], [log_scan()]),
         record("monitoring", "review_traces", [finding("pass", "monitoring.traces", "api")], [traces()]),
     ]
+
+
+def yesterday() -> list[dict[str, Any]]:
+    """The records of the day before an ordinary one: one check has become worse since, one was mended, one is asked no more."""
+    found = []
+    for row in ordinary():
+        findings = [dict(one) for one in row["findings"]]
+        for one in findings:
+            if one["subject"] == "/var":
+                one |= {"status": "pass", "message": "space in use on /var is 79%", "hint": ""}
+            elif one["check"] == "service_levels.budget":
+                one |= {"status": "warn", "message": "4.0% of the error budget of 30d is left"}
+            elif (one["check"], one["subject"]) == ("health.latency", "web"):
+                one |= {"status": "fail", "message": "P95 of the latency is over the limit of 200 ms"}
+        if row["area"] == "capacity":
+            findings.append(finding("warn", "capacity.disk", "/old", "space in use on /old is 85%"))
+        found.append({**row, "run": "yesterday", "at": instant(24), "findings": findings})
+    return found
+
+
+def terrible(hosts: int = 40) -> list[dict[str, Any]]:
+    """A day on which nothing works: hosts that cannot be reached, and whatever was looked at failed."""
+    unreachable = [
+        record(area, "check", [finding("unknown", f"{area}.check", f"app-{number}.example.com",
+                                       "Failed to connect to the host via ssh: connect to host port 22: No route to host",
+                                       observed=None, limit=None, hint="Run the step alone with -vvv to see more")],
+               on=f"app-{number}.example.com")
+        for number in range(hosts) for area in ("health", "capacity", "certificates")
+    ]
+    return [*({**row, "findings": [{**one, "status": "fail", "hint": one["hint"] or "See what was changed last",
+                                    "message": one["message"].replace(" is fine", " is over the limit of 200 ms").replace("pass", "fail")}
+                                   for one in row["findings"]]} for row in ordinary()), *unreachable]
 
 
 def enormous(findings: int = 5000, certificates: int = 300) -> list[dict[str, Any]]:

@@ -91,6 +91,21 @@ def test_trends_end_with_this_run():
     assert [point["share"] for point in shown["trends"]] == [80.0, 100.0]
 
 
+def test_a_run_that_was_reported_on_before_counts_once_and_later_runs_are_no_part_of_it():
+    points = ({"run": "r0", "at": "2026-01-14T12:00:00Z", "share": 80.0}, {"run": "r0", "at": "2026-01-14T12:00:00Z", "share": 81.0},
+              {"run": "r1", "at": NOW, "share": 1.0}, {"run": "r2", "at": "2026-01-16T12:00:00Z", "share": 2.0},
+              {"at": "2026-01-10T12:00:00Z", "share": 70.0})
+    shown = report(record("health", "check", [finding("pass")]), trends=points)
+    assert [point["share"] for point in shown["trends"]] == [70.0, 81.0, 100.0]
+
+
+def test_ages_are_counted_to_the_end_of_the_run_however_late_the_report_is_written():
+    made = record("backups", "create", [], backup=backup())
+    again = record("operations", "report", [], at="2026-03-01T00:00:00.000Z")
+    late = build_report([made, again], policy=VerdictPolicy(), generated_at="2026-03-01T00:00:00.000Z")
+    assert (late["backups"][0]["age_seconds"], late["ended"], late["trend"]["at"]) == (3600, NOW, NOW)
+
+
 def test_certificates_are_shown_shortest_first_and_unknown_last():
     rows = [{"source": "b", "days_left": 30}, {"source": "c", "days_left": None}, {"source": "a", "days_left": -1}]
     assert [row["source"] for row in report(record("certificates", "check", [], certificates=rows))["certificates"]] == ["a", "b", "c"]

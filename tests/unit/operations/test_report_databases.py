@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.log_review import Tally
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.chapters import build_chapters
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import lay_out
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
 
@@ -37,7 +37,7 @@ def page():
     report = build_report([record], policy=policy, generated_at="2026-07-01T00:00:00.000Z")
     report["evidence"] = {"records": 1, "digest": "d", "ledger": ""}
     template = ROOT / "roles" / "operations" / "templates" / "report.html.j2"
-    return render(template, report, {"policy": policy, "json_name": "r.json", "chapters": build_chapters(report)})
+    return render(template, report, lay_out(report, policy, ["r.json"]))
 
 
 def test_everything_is_shown_and_nothing_is_markup(page):

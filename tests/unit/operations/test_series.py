@@ -75,6 +75,46 @@ def test_budgets_are_those_of_the_objectives_own_windows():
     assert [entry["subject"] for entry in found] == ["api: availability"]
 
 
+def certificates(hours: float, **left: float) -> dict:
+    rows = [{"source": name, "days_left": days_left} for name, days_left in left.items()]
+    return days.record("certificates", "check", [], [{"certificates": rows}], on="a", at=days.instant(hours))
+
+
+def test_a_renewal_is_a_jump_of_the_days_left():
+    judged = days.finding("pass", "certificate.expiry", "shop", limit=14) | {"host": "a"}
+    [entry] = build_series([certificates(72, shop=9.0), certificates(48, shop=8.0), certificates(24, shop=89.0)], [judged])["days_left"]
+    assert (values(entry, "days left"), entry["limit"], entry["last"]) == ([9.0, 8.0, 89.0], 14, 89.0)
+
+
+def test_a_place_that_cannot_be_reached_now_is_still_followed_and_one_that_is_asked_no_more_is_not():
+    runs = [certificates(72, shop=9.0, gone=5.0, web=4.0), certificates(48, shop=8.0, gone=4.0, web=3.0), certificates(24, web=2.0)]
+    blind = days.finding("unknown", "certificate.reachable", "shop") | {"host": "a"}
+    found = build_series(runs, [blind])["days_left"]
+    assert [(entry["subject"], values(entry, "days left")) for entry in found] == [("shop", [9.0, 8.0, None]), ("web", [4.0, 3.0, 2.0])]
+
+
+def test_of_several_certificates_in_one_place_the_first_to_end_is_followed():
+    def both(hours: float, *left: float) -> dict:
+        rows = [{"source": "chain.pem", "days_left": one} for one in left]
+        return days.record("certificates", "check", [], [{"certificates": rows}], on="a", at=days.instant(hours))
+
+    [entry] = build_series([both(48, 30.0, 900.0), both(24, 899.0, 29.0)], [])["days_left"]
+    assert values(entry, "days left") == [30.0, 29.0]
+
+
+def test_how_fast_a_budget_burns_is_told_by_its_two_longest_windows_and_the_rule_of_the_longest():
+    [entry] = build_series(days.earlier(), [
+        days.finding("fail", "service_levels.burn_rate", "api: availability 1h/5m", limit=14.4) | {"host": "app-1.example.com"},
+        days.finding("fail", "service_levels.burn_rate", "api: availability 3d/6h", limit=1.0) | {"host": "app-1.example.com"}])["burn"]
+    assert list(entry["lines"]) == ["3d", "1h"] and (entry["last"], entry["limit"], entry["unit"]) == (2.7, 1.0, "x")
+
+
+def test_rates_of_windows_that_nobody_can_read_are_no_end_of_a_report():
+    rows = [{"service": "api", "measure": "availability", "burn_rates": rates} for rates in ({"odd": 1.0}, None, "text", {})]
+    runs = [days.record("service_levels", "check", [], [{"objectives": [row]}], at=days.instant(hours)) for hours in (2, 1) for row in rows]
+    assert build_series(runs, [])["burn"] == []
+
+
 def test_the_verdict_is_plotted_against_the_limit_of_healthy():
     [entry] = verdict_series(days.trends(), 95)
     assert (entry["limit"], entry["at_least"], len(entry["lines"]["good checks"])) == (95, True, 30)
