@@ -122,7 +122,7 @@ RETURN = r"""
 log:
   description:
     - What was read (C(name), C(files), C(bytes), C(left), C(from), C(to)) and counted (C(events), C(outside) before the time looked at,
-      C(levels), C(markers), C(new_classes), C(forgotten_classes)).
+      C(cut) that were too long to be looked at whole, C(late) documents, C(levels), C(markers), C(new_classes), C(forgotten_classes)).
     - "C(classes): the twenty most frequent, each with C(id), C(level), C(markers), C(form), C(count), C(first), C(last), C(new)."
   returned: success
   type: dict
@@ -184,7 +184,8 @@ def run(request: Request) -> Outcome:
     return Outcome(
         findings=judge(tally, scan.reading, policy, request["name"], seconds=now.timestamp() - since, compared=bool(known.at)),
         warnings=warnings, values={"log": {"name": request["name"], "files": scan.reading.files, "bytes": scan.reading.bytes,
-                                           "left": scan.reading.left, **tally.values(compared=bool(known.at))}})
+                                           "left": scan.reading.left, "cut": scan.reading.cut, "late": scan.reading.late,
+                                           **tally.values(compared=bool(known.at))}})
 
 
 def main() -> None:

@@ -102,9 +102,15 @@ options:
             type: str
             default: "@timestamp"
           delay:
-            description: How late documents may arrive. What is younger has its turn in the next run.
+            description: What is younger has its turn in the next run, so that most of what is late is there by then.
             type: str
             default: 1m
+          late:
+            description:
+              - How late documents may arrive. So much of the time before is asked for again in each run; what was counted is known by its
+                id (100,000 documents at the most, then it is less). Of what comes even later the number is told, as a gap.
+            type: str
+            default: 1h
           user:
             description: Who logs in, with C(password).
             type: str

@@ -118,9 +118,11 @@ def run(request: Request) -> Outcome:
     period, slow_after = (parse_duration(request[key], option=key) for key in ("period", "slow_after"))
     tally, now = TraceTally(slow_after), request.clock.now().timestamp()
     server = jaeger.Jaeger.from_options(request["jaeger"])
-    services, unread = read_traces(server, tally, request["services"], request["ignore"], now - period, now,
-                                   page=request.count("page"), most=request.count("most"))
-    return Outcome(findings=judge(tally, policy, services, unread, period), values={"traces": tally.values()})
+    services, unread, known = read_traces(server, tally, request["services"], request["ignore"], now - period, now,
+                                          page=request.count("page"), most=request.count("most"))
+    address = request["jaeger"]["url"].rstrip("/")
+    findings = judge(tally, policy, services, unread, period, known=known, address="" if "@" in address else address)
+    return Outcome(findings=findings, values={"traces": tally.values()})
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..core.clock import format_instant
@@ -26,6 +27,7 @@ OPTIONS = OptionGroup(
             "query": {"type": "str", "default": "*"},
             "time_field": {"type": "str", "default": "@timestamp"},
             "delay": {"type": "str", "default": "1m"},
+            "late": {"type": "str", "default": "1h"},
             "user": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "api_key": {"type": "str", "no_log": True},
@@ -35,7 +37,18 @@ OPTIONS = OptionGroup(
     },
 )
 _PAGE = 1000
+_ID = 8
 _KEPT_OPEN = "2m"  # how long the server keeps its answer between two pages
+
+
+class Hit(NamedTuple):
+    """A document: ``id`` are 8 bytes that tell it from any other, ``at`` its instant in milliseconds since 1970, None where the server
+    does not say.
+    """
+
+    id: bytes
+    at: int | None
+    fields: Mapping[str, Any]
 
 
 class Elasticsearch:
@@ -68,19 +81,20 @@ class Elasticsearch:
             "size": 0, "track_total_hits": True, "query": self._query(query, since, until)}))
         return int(answer["hits"]["total"]["value"])
 
-    def documents(self, query: str, since: float | None, until: float) -> Iterator[dict[str, Any]]:
-        """What a query finds from ``since`` until just before ``until``.
+    def documents(self, query: str, since: float | None, until: float) -> Iterator[Hit]:
+        """What a query finds from ``since`` until just before ``until``, in no order.
 
         :raises OpsError: as `count`
         """
         scroll = ""
         try:
             answer = self._whole(self._rest.ask("POST", f"/{self._index}/_search", query={"scroll": _KEPT_OPEN}, body={
-                "size": _PAGE, "sort": ["_doc"], "query": self._query(query, since, until)}))
+                "size": _PAGE, "sort": ["_doc"], "query": self._query(query, since, until),
+                "docvalue_fields": [{"field": self._time, "format": "epoch_millis"}]}))
             while answer["hits"]["hits"]:
                 scroll = answer.get("_scroll_id") or scroll
                 for hit in answer["hits"]["hits"]:
-                    yield hit.get("_source") or {}
+                    yield self._hit(hit)
                 answer = self._whole(self._rest.ask("POST", "/_search/scroll", body={"scroll": _KEPT_OPEN, "scroll_id": scroll}))
             scroll = answer.get("_scroll_id") or scroll
         finally:
@@ -94,6 +108,11 @@ class Elasticsearch:
             "_source": False, "size": _PAGE, "query": {"query_string": {"query": query}}}))
         for hit in answer["hits"]["hits"]:
             self._rest.ask("DELETE", f"/{quote(str(hit['_index']), safe='')}/_doc/{quote(str(hit['_id']), safe='')}")
+
+    def _hit(self, hit: Mapping[str, Any]) -> Hit:
+        said = (hit.get("fields") or {}).get(self._time) or [None]
+        at = None if said[-1] is None else int(float(said[-1]))  # of several the latest; of date_nanos with a fraction
+        return Hit(hashlib.sha256(f"{hit.get('_index')}\0{hit.get('_id')}".encode()).digest()[:_ID], at, hit.get("_source") or {})
 
     def _query(self, query: str, since: float | None, until: float) -> dict[str, Any]:
         span = {"lt": _instant(until), "format": "strict_date_time", **({"gte": _instant(since)} if since is not None else {})}

@@ -15,13 +15,13 @@ _EVERY = "all services"
 
 
 def read_traces(server: Jaeger, tally: TraceTally, services: Sequence[str], ignored: Sequence[str], begin: float, end: float, *, page: int,
-                most: int) -> tuple[list[str], dict[str, tuple[str, str]]]:
-    """The services that were asked for, and what kept us from reading some, with a hint."""
+                most: int) -> tuple[list[str], dict[str, tuple[str, str]], list[str]]:
+    """The services that were asked for, what kept us from reading some, with a hint, and all that are known."""
     try:
         known = server.services()
     except OpsError as error:
         wanted = list(services) or [_EVERY]
-        return wanted, dict.fromkeys(wanted, (error.message, error.hint))
+        return wanted, dict.fromkeys(wanted, (error.message, error.hint)), []
     unread: dict[str, tuple[str, str]] = {}
     wanted = list(dict.fromkeys(services)) or [name for name in known if name not in ignored]
     for service in wanted:
@@ -35,4 +35,4 @@ def read_traces(server: Jaeger, tally: TraceTally, services: Sequence[str], igno
                     break
         except OpsError as error:
             unread[service] = (error.message, error.hint)
-    return wanted, unread
+    return wanted, unread, known

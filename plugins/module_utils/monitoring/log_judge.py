@@ -15,7 +15,7 @@ from ..core.counting import Top
 from ..core.errors import InvalidOption
 from ..core.finding import Finding, Status, at_most
 from ..core.policy import Limits, number, pair, read_policy, status_word
-from ..core.quantities import HOUR, format_duration
+from ..core.quantities import HOUR, format_duration, format_size
 from .log_entries import Alike, Entry, level_name
 
 _SHOWN = 3
@@ -61,8 +61,11 @@ def _by_word(spell: Any) -> Any:
 
 @dataclass
 class Reading:
-    """How much was looked at, and what kept us from looking: pairs of message and hint. ``left`` is for the next run, counted in ``unit``;
+    """How much was looked at ``where``, and what kept us from looking: pairs of message and hint. ``left`` is for the next run since there
+    was more than ``limit`` bytes, counted in ``unit``, which is empty where nobody knows how much it is;
     ``lost`` says what may never be seen, and ``lost_hint`` what to do about it. ``quiet`` where the source has had nothing new at all.
+    ``cut`` events were too long to be looked at whole. ``late`` documents arrived after their turn, with instants up to ``late_by`` seconds
+    before it.
     """
 
     files: int = 0
@@ -71,7 +74,12 @@ class Reading:
     quiet: bool = False
     lost: str = ""
     lost_hint: str = "See how it is rotated: keep the file before the last one, and scan more often than it is rotated"
-    unit: str = "bytes or documents"
+    unit: str = "bytes"
+    cut: int = 0
+    late: int = 0
+    late_by: float = 0.0
+    where: str = ""
+    limit: int = 0
     unread: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -120,6 +128,15 @@ class LogTally:
         """Classes that no earlier run has seen, the most frequent first."""
         return [pair for pair in self.largest(1 << 20) if pair[0].id not in self.known]
 
+    def told(self, classes: Iterable[tuple[Entry, int]], where: str, *, labelled: bool = False) -> str:
+        """Classes for people: how often, what, with its level where that is to be told, when last, and where to read on."""
+        rows = []
+        for entry, count in classes:
+            last = _spelled(self._span.get(entry.id, (None, None))[1])
+            word = f"{entry.level or ' '.join(entry.markers)} " if labelled else ""
+            rows.append(f"{count}× {word}{entry.form}" + (f" (last at {last})" if last else ""))
+        return "; ".join(rows) + (f". Read on in {where}" if rows and where else "")
+
     def remembered(self, now: datetime, keep: float) -> dict[str, str]:
         """When each class was seen last, of those seen within ``keep`` seconds."""
         oldest = format_instant(datetime.fromtimestamp(max(0.0, now.timestamp() - keep), timezone.utc))
@@ -144,44 +161,62 @@ def judge(tally: LogTally, reading: Reading, policy: LogPolicy, name: str, *, se
     """``monitoring.log`` says whether all could be read, ``monitoring.log_level``, ``…_marker``, ``…_class``, ``…_new`` judge what it says.
     ``seconds`` is the time that it speaks of; what is shorter than an hour counts as one. ``compared`` where there was an earlier run.
     """
-    hours, span = max(seconds / HOUR, 1.0), format_duration(seconds)
+    span = format_duration(seconds)
     findings = [Finding("monitoring.log", name, Status.UNKNOWN, message, hint=hint) for message, hint in reading.unread]
     if reading.lost and policy.gap != "ignore":
         findings.append(Finding("monitoring.log", name, Status(policy.gap), reading.lost, hint=reading.lost_hint))
     if reading.left and policy.unfinished != "ignore":
-        findings.append(Finding("monitoring.log", name, Status(policy.unfinished), f"{reading.left} {reading.unit} are left for the next "
-                                "run", reading.left, 0, "", "Run it more often, or raise read_limit"))
+        left = format_size(reading.left) if reading.unit == "bytes" else f"{reading.left} {reading.unit}"
+        told = f"{left} are" if reading.unit else "the rest is"
+        findings.append(Finding("monitoring.log", name, Status(policy.unfinished),
+                                f"it was not read to its end: {told} left for the next run", reading.left, 0, "",
+                                "Run it more often, or raise read_limit" + (f" ({format_size(reading.limit)})" if reading.limit else "")))
     if reading.quiet and policy.silent != "ignore":
         findings.append(Finding("monitoring.log", name, Status(policy.silent), f"nothing was written in the last {span}", 0,
-                                1, "", "See whether what writes it runs, and where it logs"))
+                                1, "", f"See whether what writes it runs, and where it logs{_instead_of(reading)}"))
     if not findings:
-        findings = [Finding("monitoring.log", name, Status.PASS, f"{tally.events} events in the last {span}", tally.events)]
+        findings = [Finding("monitoring.log", name, Status.PASS, f"{tally.events} events in the last {span}{_also(reading)}", tally.events)]
     if reading.unread and not tally.events:
         return findings  # of what could not be read nothing is said
     for what, counts, limits in (("level", tally.levels, policy.levels), ("marker", tally.markers, policy.markers)):
-        findings += [_rate(tally, f"log_{what}", f"{name}: {word}", counts[word], hours, bounds, f"the number of {word} events",
-                           lambda entry, word=word: word == entry.level or word in entry.markers)
+        findings += [_rate(tally, f"log_{what}", f"{name}: {word}", counts[word], seconds, bounds, f"the number of {word} events",
+                           lambda entry, word=word: word == entry.level or word in entry.markers, reading.where)
                      for word, bounds in limits.items() if bounds]
     if policy.each_class:
-        over = [_rate(tally, "log_class", f"{name}: {entry.id}", count, hours, policy.each_class, f"the number of {entry.form!r}",
-                      lambda one, entry=entry: one.id == entry.id) for entry, count in tally.largest(_ROWS)]
+        over = [_rate(tally, "log_class", f"{name}: {entry.id}", count, seconds, policy.each_class, f"the number of {entry.form!r}",
+                      lambda one, entry=entry: one.id == entry.id, reading.where) for entry, count in tally.largest(_ROWS)]
         findings += [one for one in over if one.status is not Status.PASS]
     if policy.new_classes:
-        findings.append(_new(tally, policy.new_classes, name, compared))
+        findings.append(_new(tally, policy.new_classes, name, compared, reading.where))
     return findings
 
 
-def _rate(tally: LogTally, check: str, subject: str, count: float, hours: float, bounds: Limits, what: str, which: Any) -> Finding:
-    told = "; ".join(f"{count}× {entry.form}" for entry, count in [pair for pair in tally.largest(1 << 20) if which(pair[0])][:_SHOWN])
-    return at_most(f"monitoring.{check}", subject, float(f"{count / hours:.3g}"), warn=bounds.warn, fail=bounds.fail, unit="per hour",
-                   what=what, hint=f"Most frequent: {told}" if told else "")
+def _also(reading: Reading) -> str:
+    told = ""
+    if reading.late:
+        told += f"; {reading.late} of them arrived late, with instants up to {format_duration(reading.late_by)} before their turn"
+    if reading.cut:
+        told += f"; {reading.cut} were too long to be looked at whole, and may be of another class"
+    return told
 
 
-def _new(tally: LogTally, bounds: Limits, name: str, compared: bool) -> Finding:
+def _instead_of(reading: Reading) -> str:
+    return f", if not in {reading.where}" if reading.where else ""
+
+
+def _rate(tally: LogTally, check: str, subject: str, count: float, seconds: float, bounds: Limits, what: str, which: Any,
+          where: str) -> Finding:
+    told = tally.told([pair for pair in tally.largest(1 << 20) if which(pair[0])][:_SHOWN], where)
+    rate = float(f"{count / max(seconds / HOUR, 1.0):.3g}")
+    return at_most(f"monitoring.{check}", subject, rate, warn=bounds.warn, fail=bounds.fail, unit="per hour",
+                   what=f"{what} ({count:g} in the last {format_duration(seconds)})", hint=f"Most frequent: {told}" if told else "")
+
+
+def _new(tally: LogTally, bounds: Limits, name: str, compared: bool, where: str) -> Finding:
     if not compared:
         return Finding("monitoring.log_new", name, Status.WARN, "there is no earlier run to compare with", hint="The next run has one")
     new = tally.new()
-    told = "; ".join(f"{count}× {entry.level or ' '.join(entry.markers)} {entry.form}" for entry, count in new[:_SHOWN])
+    told = tally.told(new[:_SHOWN], where, labelled=True)
     if tally.classes.forgotten:
         return Finding("monitoring.log_new", name, Status.UNKNOWN, "there are too many classes to remember all: "
                        f"{tally.classes.forgotten} of the rarest were let go", tally.classes.forgotten, 0, "classes",

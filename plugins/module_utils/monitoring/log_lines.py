@@ -9,13 +9,12 @@ behind it: lines that are indented or empty, and those by which Python and Java 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Protocol
 
-BLOCK = 1 << 18  # stays in a core's own cache
-_SAMPLE = 1 << 14
-_SAMPLE_EVERY = 64
-_RARE = 1 / 1000
+from .log_search import WordSearch
+
+BLOCK = 1 << 19  # fits the caches near a core; fewer and larger ones cost less of what each costs
 LONGEST_EVENT = 1 << 16  # bytes of an event that are looked at; what goes on behind them belongs to it
 _KEPT_OF_HUGE = 1 << 13
 _GOES_ON = re.compile(
@@ -35,15 +34,16 @@ class Bytes(Protocol):
 
 class Scanner:
     """One log. ``consumed`` are the bytes that were looked at, always up to the end of a line; ``within`` where what stands behind them may
-    belong to the last event. A last line without an end is left for the next run.
+    belong to the last event. A last line without an end is left for the next run, and ``endless`` are its bytes where it is longer than any
+    event. ``cut`` are the events that were longer, of which only the beginning is given.
     """
 
     def __init__(self, words: Sequence[str], *, within: bool = False) -> None:
-        self.consumed = 0
+        self.consumed = self.endless = self.cut = 0
         self.within = within
         self._words = [word.encode() for word in words]
-        self._rare: dict[bytes, tuple[bytes, int] | None] = {}
-        self._blocks = 0
+        self._search = WordSearch(self._words)
+        self._bounded = {word: _bounded(word) for word in self._words}
 
     def events(self, stream: Bytes, *, limit: int = 1 << 62) -> Iterator[bytes]:
         """Events that have one of the words, until the log ends or ``limit`` bytes were looked at."""
@@ -55,16 +55,16 @@ class Scanner:
         carry = b""
         while self.consumed < limit:
             block = stream.read(BLOCK)
-            if self._blocks % _SAMPLE_EVERY == 0:
-                self._rare = {word: _rare_sign(word, (block or carry)[:_SAMPLE]) for word in self._words}
-            self._blocks += 1
+            self._search.learn(block or carry)
             events, start = self._joined(carry, block)
             if events:
                 yield events
             data = block if start or not carry else carry + block
             end = data.rfind(b"\n") + 1
             if block and not end and len(data) >= LONGEST_EVENT:
-                carry = yield from self._huge(stream, data)
+                carry = yield from self._huge(stream, data, limit)
+                if self.endless:
+                    return
                 continue
             events, done = self._look(data, start, end, final=not block)
             self.consumed += done - start
@@ -72,6 +72,7 @@ class Scanner:
                 yield events
             carry = data[done:]
             if not block:
+                self.endless = len(carry) if len(carry) >= LONGEST_EVENT else 0
                 return
 
     def _joined(self, carry: bytes, block: bytes) -> tuple[list[bytes], int]:
@@ -93,64 +94,67 @@ class Scanner:
         if self.within:
             start = _after(data, start, end)
             self.within = start == end
-        places = [(word, place) for word in self._words if (place := self._find(data, word, start, end)) >= 0]
         events: list[bytes] = []
-        while places:
-            only = places[0][0] if len(places) == 1 else b""
-            first = places[0][1] if only else min(place for _word, place in places)
-            while first >= 0:
-                begin = data.rfind(b"\n", start, first) + 1 or start
-                start = data.find(b"\n", first) + 1
-                if start < end and data[start] in _MAY_GO_ON:
-                    start = _after(data, start, end)
-                if start == end and not final and len(data) - begin < LONGEST_EVENT:
-                    return events, begin
-                events.append(data[begin:start] if start - begin <= LONGEST_EVENT else data[begin:begin + LONGEST_EVENT])
-                self.within = start == end
-                first = self._find(data, only, start, end) if only else -1
-            places = [] if only else [(word, next_one) for word, place in places if (
-                next_one := place if place >= start else self._find(data, word, start, end)) >= 0]
+        for begin, stop in self._search.lines(data, start, end):
+            if begin < start:  # the line belongs to the event before it
+                continue
+            start = stop
+            if start < end and data[start] in _MAY_GO_ON:
+                start = _after(data, start, end)
+            if start == end and not final and len(data) - begin < LONGEST_EVENT:
+                return events, begin
+            events.append(data[begin:start])
+            if start - begin > LONGEST_EVENT:
+                events[-1] = data[begin:begin + LONGEST_EVENT] if stop - begin <= LONGEST_EVENT else self._shortened(data[begin:stop])
+                self.cut += 1
+        self.within = start == end if events else self.within
         return events, end
 
-    def _find(self, data: bytes, word: bytes, start: int, end: int) -> int:
-        """Where the word is first, or -1. One sign is found far more quickly than several, so where the log hardly has one of the word's
-        signs, that one is looked for.
-        """
-        rare = self._rare[word]
-        if rare is None:
-            return data.find(word, start, end)
-        sign, offset = rare
-        place = data.find(sign, start + offset, end)
-        while place >= 0 and not data.startswith(word, place - offset):
-            place = data.find(sign, place + 1, end)
-        return place - offset if place >= 0 else -1
+    def _shortened(self, line: bytes) -> bytes:
+        """The beginning of a line, and the words that it has behind that."""
+        return self._composed(line.lstrip(b"\0")[:_KEPT_OF_HUGE], self._having(line, 0))
 
-    def _huge(self, stream: Bytes, data: bytes) -> Generator[list[bytes], None, bytes]:
-        """A line that has no end yet, passed over in pieces; it counts once its end is there. Gives what stands behind it."""
-        overlap = max(map(len, self._words), default=1) - 1
-        kept, size, goes_on = data[:_KEPT_OF_HUGE], 0, self.within and _GOES_ON.match(data)
-        has = next((word for word in self._words if word in data), b"")
-        while (end := data.find(b"\n") + 1) == 0:
-            size += len(data) - min(overlap, len(data))
-            block = stream.read(BLOCK)
+    def _having(self, line: bytes, first: int) -> set[bytes]:
+        return {word for word, bounded in self._bounded.items() if word in line and bounded.search(line, first)}
+
+    def _composed(self, kept: bytes, found: Collection[bytes]) -> bytes:
+        beyond = [word for word in self._words if word in found and not self._bounded[word].search(kept)]
+        return b" ".join([kept.rstrip(b"\n"), *beyond]) + b"\n"
+
+    def _huge(self, stream: Bytes, data: bytes, limit: int) -> Generator[list[bytes], None, bytes]:
+        """A line that has no end yet, passed over in pieces; it counts once its end is there. Gives what stands behind it. What is kept of
+        it begins behind the zeros that a file has which was truncated under a program that writes on.
+        """
+        overlap = max(map(len, self._words), default=0) + 1
+        kept, size, goes_on, first = b"", 0, self.within and _GOES_ON.match(data), 0
+        found: set[bytes] = set()
+        while True:
+            end = data.find(b"\n") + 1
+            line = data[:end] if end else data
+            found |= self._having(line, first)
+            if len(kept) < _KEPT_OF_HUGE:
+                piece = line[overlap * first:]
+                kept = (kept + (piece if kept else piece.lstrip(b"\0")))[:_KEPT_OF_HUGE]
+            if end:
+                break
+            size += len(data) - overlap
+            block = stream.read(BLOCK) if self.consumed + size < limit else b""
             if not block:
+                self.endless = size + overlap
                 return b""
-            data = data[len(data) - min(overlap, len(data)):] + block
-            stop = data.find(b"\n")
-            stop = stop if stop >= 0 else len(data)
-            has = has or next((word for word in self._words if data.find(word, 0, stop) >= 0), b"")
+            data, first = data[len(data) - overlap:] + block, 1  # what stands before the first of them was seen
         self.consumed += size + end
         if not goes_on:
-            self.within = bool(has)
-            if has:
-                yield [kept + b" " + has + b"\n"]  # it may have stood beyond what is kept
+            self.within = bool(found)
+            if found:
+                self.cut += 1
+                yield [self._composed(kept, found)]
         return data[end:]
 
 
-def _rare_sign(word: bytes, sample: bytes) -> tuple[bytes, int] | None:
-    """The sign of a word that a sample has least, and its place in the word; None where it has each of them often."""
-    number, offset = min((sample.count(word[place]), place) for place in range(len(word)))
-    return (word[offset:offset + 1], offset) if number <= _RARE * len(sample) else None
+def _bounded(word: bytes) -> re.Pattern[bytes]:
+    """A word as such, with the sign behind it: without, it may go on."""
+    return re.compile((rb"(?<!\w)" if word[:1].isalnum() else b"") + re.escape(word) + (rb"(?=\W)" if word[-1:].isalnum() else b""))
 
 
 def _after(data: bytes, place: int, end: int) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import quote
 
 from ..core.clock import format_instant
 from ..core.errors import InvalidOption
@@ -23,6 +24,7 @@ from .trace_spans import Trace
 
 _ROWS = 20
 _NAME = 120
+_TOLD = 400  # signs of a list in a hint
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def _by_operation(value: Any, option: str) -> dict[str, Limits]:
 
 
 class TraceTally:
-    """Counts traces; each once, whichever services' questions bring it."""
+    """Counts traces; each once, whichever services' questions bring it. ``examples`` has by ``failed`` or ``incomplete`` and a service the
+    id of such a trace, ``longest`` by service and operation the seconds of the longest span, and its trace.
+    """
 
     def __init__(self, slow_after: float) -> None:
         self.slow_after = slow_after
@@ -65,6 +69,8 @@ class TraceTally:
         self.incomplete: Counter[str] = Counter()
         self.seconds: dict[tuple[str, str], array[float]] = {}
         self.errors: Counter[tuple[str, str]] = Counter()
+        self.longest: dict[tuple[str, str], tuple[float, str]] = {}
+        self.examples: dict[tuple[str, str], str] = {}
         self._seen: set[str] = set()
         self._slowest: list[tuple[float, str, dict[str, Any]]] = []
 
@@ -79,12 +85,16 @@ class TraceTally:
             self._seen.add(trace.id)
             services = {span.service for span in trace.spans}
             self.traces.update(services)
-            self.failed.update({span.service for span in trace.spans if span.error})
+            failed = {span.service for span in trace.spans if span.error}
+            self.failed.update(failed)
+            self.examples.update({("failed", service): trace.id for service in failed})
+            self.examples.update({("incomplete", service): trace.id for service in services} if trace.incomplete else {})
             self.incomplete.update(services if trace.incomplete else ())
             for span in trace.spans:
                 key = (span.service, span.operation)
                 self.seconds.setdefault(key, array("d")).append(span.seconds)
                 self.errors[key] += span.error
+                self.longest[key] = max(self.longest.get(key, (0.0, trace.id)), (span.seconds, trace.id))
             if trace.seconds > self.slow_after:
                 self.slow[trace.root.service] += 1
                 heapq.heappush(self._slowest, (trace.seconds, trace.id, _row(trace)))
@@ -110,10 +120,11 @@ class TraceTally:
                 "operations": self.operations()[:5 * _ROWS], "slowest": self.slowest()[:_ROWS]}
 
 
-def judge(tally: TraceTally, policy: TracePolicy, services: Sequence[str], unread: Mapping[str, tuple[str, str]],
-          period: float) -> list[Finding]:
+def judge(tally: TraceTally, policy: TracePolicy, services: Sequence[str], unread: Mapping[str, tuple[str, str]], period: float, *,
+          known: Collection[str] = (), address: str = "") -> list[Finding]:
     """``monitoring.traces`` of each service, and ``monitoring.trace_slow``, ``…_errors``, ``…_incomplete``, ``…_p95``. ``unread`` has by
-    service what kept us from asking, and a hint: of such a service nothing else is said, since a part is not the whole.
+    service what kept us from asking, and a hint: of such a service nothing else is said, since a part is not the whole. ``known`` are the
+    services that were ever seen, ``address`` is where people look at traces.
     """
     findings: list[Finding] = []
     span = format_duration(period)
@@ -124,37 +135,57 @@ def judge(tally: TraceTally, policy: TracePolicy, services: Sequence[str], unrea
         elif not tally.traces[service]:
             if policy.silent != "ignore":
                 findings.append(Finding("monitoring.traces", service, Status(policy.silent), f"there is no trace of it in the last {span}",
-                                        0, 1, "traces", "See whether it is called at all, whether it sends spans, and how many it samples"))
+                                        0, 1, "traces", _why_silent(service, known)))
         else:
             findings += [Finding("monitoring.traces", service, Status.PASS, f"{tally.traces[service]} traces in the last {span}",
-                                 tally.traces[service], None, "traces"), *_of_service(tally, policy, service)]
+                                 tally.traces[service], None, "traces"), *_of_service(tally, policy, service, address)]
     return findings or [Finding("monitoring.traces", "all services", Status.UNKNOWN, "there is no service to ask for",
                                 hint="See whether anything sends spans, or name services")]
 
 
-def _of_service(tally: TraceTally, policy: TracePolicy, service: str) -> list[Finding]:
+def _why_silent(service: str, known: Collection[str]) -> str:
+    if not known or service in known:
+        return "See whether it is called at all, whether it sends spans, and how many it samples"
+    some = ", ".join(printable(one, length=_NAME) for one in sorted(known)[:_ROWS])
+    return f"Jaeger has never had a span of it. See how it is spelled and whether it sends spans; known are {some}"
+
+
+def _opened(trace: str, address: str) -> str:
+    return f"Open {address}/trace/{quote(trace, safe='')}" if address else f"Open trace {printable(trace, length=64)}"
+
+
+def _of_service(tally: TraceTally, policy: TracePolicy, service: str, address: str) -> list[Finding]:
     traces, rows = tally.traces[service], tally.slowest(service)
     worst = rows[0] if rows else None
     told = "" if worst is None else (
-        f"The slowest, {worst['trace']}: {worst['operation']} took {worst['seconds']:.3g} s, {worst['self_seconds']:.3g} s of it in "
-        f"{worst['slowest_service']}: {worst['slowest_operation']}")
+        f"The slowest: {worst['operation']} took {worst['seconds']:.3g} s, {worst['self_seconds']:.3g} s of it in "
+        f"{worst['slowest_service']}: {worst['slowest_operation']}. {_opened(worst['trace'], address)}")
+    failing = "; ".join(f"{times}× {printable(operation, length=_NAME)}" for (owner, operation), times in tally.errors.most_common()
+                        if times and owner == service)[:_TOLD]
     slow = f"traces over {format_duration(tally.slow_after)}"
     asked = [
         ("trace_slow", "slow_traces", tally.slow[service], "traces", f"the number of {slow}", told),
-        ("trace_slow", "slow_percent", _percent(tally.slow[service], traces), "%", f"the share of {slow}", told),
-        ("trace_errors", "error_percent", _percent(tally.failed[service], traces), "%", "the share of traces with an error in it",
-         "Look for error=true in Jaeger; the operations with errors are in the result"),
-        ("trace_incomplete", "incomplete_percent", _percent(tally.incomplete[service], traces), "%",
-         "the share of traces with a span whose parent is missing", "See which service does not send its spans or passes no context on")]
-    findings = [at_most(f"monitoring.{check}", service, value, warn=policy.pairs[key].warn, fail=policy.pairs[key].fail, unit=unit,
-                        what=what, hint=hint) for check, key, value, unit, what, hint in asked if policy.pairs.get(key)]
+        ("trace_slow", "slow_percent", tally.slow[service], "%", f"the share of {slow}", told),
+        ("trace_errors", "error_percent", tally.failed[service], "%", "the share of traces with an error in it",
+         f"Errors: {failing}. {_opened(tally.examples.get(('failed', service), ''), address)}"),
+        ("trace_incomplete", "incomplete_percent", tally.incomplete[service], "%",
+         "the share of traces with a span whose parent is missing", "See which service does not send its spans or passes no context on. "
+         + _opened(tally.examples.get(("incomplete", service), ""), address))]
+    findings = []
+    for check, key, counted, unit, what, hint in asked:
+        limits = policy.pairs.get(key)
+        if limits:
+            value, of = (_percent(counted, traces), f" ({counted} of {traces})") if unit == "%" else (counted, "")
+            findings.append(at_most(f"monitoring.{check}", service, value, warn=limits.warn, fail=limits.fail, unit=unit, what=what + of,
+                                    hint=hint))
     for (owner, operation), taken in tally.seconds.items():
         limits = policy.p95_of(service, operation)
         if owner == service and limits:
             seconds = round(nearest_rank(taken, 95) or 0, 6)
+            longest, trace = tally.longest[owner, operation]
             findings.append(at_most("monitoring.trace_p95", f"{service}: {printable(operation, length=_NAME)}", seconds, warn=limits.warn,
                                     fail=limits.fail, unit="s", what=f"the 95th percentile of {len(taken)} spans",
-                                    hint="Open its slowest traces in Jaeger: where is the self time?"))
+                                    hint=f"See where the self time of its longest span ({longest:.3g} s) is. {_opened(trace, address)}"))
     return findings
 
 

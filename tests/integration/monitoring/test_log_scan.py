@@ -112,6 +112,28 @@ def test_a_limit_leaves_the_rest_and_counts_each_event_once(run_module, tmp_path
     assert counted == 9000
 
 
+def test_what_is_no_log_is_passed_over_and_said(run_module, tmp_path):
+    zeros, text = b"\0" * (1 << 20), f"{datetime.now(timezone.utc).isoformat()} ERROR disk 7 is full\n".encode()
+    (tmp_path / "app.log.1").write_bytes(zeros + text)  # truncated under a program that writes on
+    (tmp_path / "app.log.2").write_bytes(b"ERROR dump " + b"x" * (1 << 20) + b" SECURITY MYERROR\nINFO fine\n")
+    (tmp_path / "app.log.3").write_bytes(b"INFO fine\n" + b"ERROR " * (1 << 18))
+    (tmp_path / "app.log.4.gz").write_bytes(gzip.compress(b"INFO fine\n" + zeros * 32))
+    (tmp_path / "app.log.5.zst").write_bytes(zstandard.compress(zeros * 32 + b"\n" + text))
+    answer = scan(run_module, tmp_path, limits={})
+    assert answer["log"]["levels"] == {"ERROR": 3} and answer["log"]["markers"] == {"SECURITY": 1} and answer["log"]["cut"] == 2, answer
+    assert [(row["form"], row["count"]) for row in answer["log"]["classes"]][:1] == [("ERROR disk ? is full", 2)]
+    told = [finding["message"] for finding in by_check(answer)["log"]]
+    assert sorted(one.rpartition("/")[2] for one in told) == [
+        "app.log.3: its last line has 1.5 MiB without an end, and is not counted",
+        "app.log.4.gz: its last line has 32.0 MiB without an end, and is not counted"], told
+    again = scan(run_module, tmp_path, limits={})
+    assert again["log"]["events"] == 0 and sorted(finding["message"].rpartition("/")[2] for finding in by_check(again)["log"]) == sorted(
+        one.rpartition("/")[2] for one in told), "it is not forgotten"
+    (tmp_path / "app.log").write_bytes(b"x" * (1 << 22) + text)
+    held = scan(run_module, tmp_path, limits={}, state=None, paths=[str(tmp_path / "app.log")], read_limit="1MiB")
+    assert held["log"]["events"] == 0 and "read_limit" in by_check(held)["log"][0]["hint"]
+
+
 def test_what_cannot_be_read_is_unknown_and_what_makes_no_sense_is_refused(run_module, tmp_path):
     none = by_check(scan(run_module, tmp_path))
     assert [finding["status"] for found in none.values() for finding in found] == ["unknown"]
@@ -230,6 +252,28 @@ def test_a_limit_on_documents_leaves_the_rest(run_module, search, tmp_path):
         events, left, rounds = events + log["events"], log["left"], rounds + 1
         assert log["events"] <= 100 and rounds < 20
     assert events == 400 and rounds > 3
+
+
+def test_documents_that_arrive_late_are_counted_once_and_told(run_module, search, tmp_path):
+    options = {"elasticsearch": {"url": search, "index": "late-*", "query": "namespace:production", "delay": "0s"},
+               "state": str(tmp_path / "s.json"), "limits": {"gap": "unknown", "silent": "ignore"}}
+
+    def look(*ago, **change):
+        if ago:
+            put(search, "late-1", [document("production", "ERROR", f"order {number} failed", ago=number) for number in ago])
+        answer = run_module("log_scan", {**options, "elasticsearch": {**options["elasticsearch"], **change}})
+        [found] = by_check(answer)["log"]
+        return answer["log"]["events"], answer["log"]["late"], found["status"], found["message"]
+
+    assert look(300, 400)[:3] == (2, 0, "pass")
+    late = look(600, 350)
+    assert late[:3] == (2, 2, "pass") and "2 of them arrived late, with instants up to " in late[3], late
+    assert look()[:2] == (0, 0)
+    assert look(3000, late="10m")[:2] == (1, 1), "what is remembered grows shorter after this run only"
+    gone = look(2500, 300, late="10m")
+    assert gone[:3] == (1, 1, "unknown") and "arrived more than 10m after their instant: 1" in gone[3], gone
+    assert look(late="10m")[:3] == (0, 0, "pass")
+    assert look(query="namespace:*")[:2] == (0, 0), "another question begins where the last one ended"
 
 
 def test_a_query_that_is_none_and_a_server_that_is_none_are_unknown(run_module, search, tmp_path):

@@ -63,6 +63,22 @@ def test_what_was_not_read_is_never_a_pass():
     assert judged([entry("a")], {"each_class": {"fail": 0}})[1]["log_class", "shop: id a"].status == "fail"
 
 
+def test_what_is_said_leads_to_the_log():
+    limits = {"levels": {"ERROR": {"warn": 0}}, "new_classes": {"warn": 0}}
+    reading = Reading(left=5 << 20, limit=20 << 30, where="/var/log/shop/*.log")
+    _tally, found = judged([entry("a")], limits, reading=reading)
+    assert found["log_level", "shop: ERROR"].hint == (
+        "Most frequent: 1\u00d7 a (last at 2026-01-15T12:00:00.000Z). Read on in /var/log/shop/*.log")
+    assert found["log_new", "shop"].hint.startswith("New: 1\u00d7 ERROR a (last")
+    assert found["log", "shop"].message == "it was not read to its end: 5.0 MiB are left for the next run"
+    assert "20.0 GiB" in found["log", "shop"].hint
+    assert "the rest" in judged([], {}, reading=Reading(left=1, unit=""))[1]["log", "shop"].message
+    assert "7 documents" in judged([], {}, reading=Reading(left=7, unit="documents"))[1]["log", "shop"].message
+    told = judged([entry("a")], {}, reading=Reading(late=2, late_by=90, cut=1))[1]["log", "shop"].message
+    assert told == ("1 events in the last 1h; 2 of them arrived late, with instants up to 1m30s before their turn; "
+                    "1 were too long to be looked at whole, and may be of another class")
+
+
 def test_events_before_the_time_looked_at_are_passed_over_and_those_without_an_instant_are_not():
     tally, _found = judged([entry("a", at=AT - 10), entry("b", at=AT + 10), entry("c", at=None), None], {}, since=AT)
     assert (tally.events, tally.outside) == (2, 1)

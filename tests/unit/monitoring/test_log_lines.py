@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
 
 import pytest
+from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring import log_lines
 from ansible_collections.evenkeel.ops.plugins.module_utils.monitoring.log_lines import LONGEST_EVENT, Scanner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,13 +77,29 @@ def test_a_stack_trace_is_one_event():
 
 
 @pytest.mark.parametrize("before", [b"", b"INFO first\n"])
-@pytest.mark.parametrize("place", [0, LONGEST_EVENT - 3, 5 << 20])
+@pytest.mark.parametrize("place", [0, LONGEST_EVENT - 3, 100_000, 5 << 20])
 def test_a_huge_line_is_one_event_and_the_next_line_is_whole(before, place):
     huge = b"x" * place + b" ERROR " + b"y" * (6 << 20)
     scanner = Scanner(["ERROR"])
     events = list(scanner.events(io.BytesIO(before + huge + b"\nERROR next\n" + huge)))
     assert len(events) == 2 and b"ERROR" in events[0] and len(events[0]) <= LONGEST_EVENT and events[1] == b"ERROR next\n"
     assert scanner.consumed == len(before) + len(huge) + len(b"\nERROR next\n")  # the last one has no end yet
+
+
+TOKENS = st.sampled_from([b"ERROR", b"SECURITY", b"MYERROR", b"ERRORS", b" ", b"x", b"\x00", b"ER", b"ROR", b"_", b"\xff"])
+
+
+@given(st.lists(TOKENS, max_size=30).map(b"".join), st.lists(st.integers(1, 24), max_size=60), st.sampled_from([16, 40, 1 << 16]))
+def test_words_are_found_in_long_lines_wherever_they_are_cut(line, sizes, longest):
+    """What begins an event is shortened; the words that are looked for it keeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_lines, "LONGEST_EVENT", longest)
+        patch.setattr(log_lines, "_KEPT_OF_HUGE", 8)
+        scanner = Scanner(["ERROR", "SECURITY"])
+        events = list(scanner.events(Pieces(b"-" + line + b"\n-next\n", sizes)))
+    assert scanner.consumed == len(line) + 8 and scanner.endless == 0 and len(events) <= 1
+    for word in (rb"(?<!\w)ERROR(?!\w)", rb"(?<!\w)SECURITY(?!\w)"):
+        assert bool(re.search(word, line)) == bool(events and re.search(word, events[0]))
 
 
 def test_an_event_without_end_and_a_line_without_end_take_no_memory():

@@ -81,6 +81,21 @@ def test_nothing_is_never_a_pass():
     assert found["traces", "shop"].status == "warn"
 
 
+def test_what_is_said_leads_to_the_trace():
+    tally = TraceTally(1)
+    torn, failed = raw("t/../x", ("2", "gone", "shop", "GET /", 0, 100)), raw("f", ("1", "", "shop", "POST /", 0, 100, {"error": True}))
+    tally.add(map(read_trace, [SLOW, torn, failed]))
+    limits = {"slow_percent": {"warn": 1}, "error_percent": {"warn": 1}, "incomplete_percent": {"warn": 1}, "p95": {"*": {"fail": "1s"}}}
+    found = {(one.check.removeprefix("monitoring."), one.subject): one for one in judge(
+        tally, TracePolicy.from_options(limits), ["shop", "shp"], {}, 3600, known=["shop", "db"], address="http://jaeger:16686")}
+    assert found["trace_slow", "shop"].hint.endswith("in db: SELECT. Open http://jaeger:16686/trace/a")
+    assert "(1 of 3)" in found["trace_slow", "shop"].message
+    assert found["trace_errors", "shop"].hint == "Errors: 1\u00d7 POST /. Open http://jaeger:16686/trace/f"
+    assert found["trace_incomplete", "shop"].hint.endswith("/trace/t%2F..%2Fx")
+    assert found["trace_p95", "shop: GET /"].hint.endswith("(2 s) is. Open http://jaeger:16686/trace/a")
+    assert "never had a span of it" in found["traces", "shp"].hint and "db, shop" in found["traces", "shp"].hint
+
+
 @pytest.mark.parametrize("wrong", [{"nonsense": 1}, {"slow_traces": 5}, {"p95": {"a": {"fail": "-1s"}}}, {"p95": 5}, {"silent": "pass"},
                                    {"slow_percent": {"warn": 200}}, {"p95": {"a": {"warn": "2s", "fail": "1s"}}}])
 def test_policies_are_read_strictly(wrong):
