@@ -14,6 +14,7 @@ from ..core.clock import Clock
 from ..core.errors import OpsError, TimedOut, Unreachable
 from ..core.quantities import format_duration
 from ..core.waiting import Deadline
+from .blockers import Blocker, observe_blocker
 from .budget import Budget, set_wait_limits
 from .calm import Calm
 from .gentle import Hold
@@ -24,6 +25,7 @@ from .work import Pace, Work
 
 # undefined_table, undefined_object (PostgreSQL documentation, appendix A): it was dropped meanwhile, which is nobody's fault.
 _GONE = ("42P01", "42704")
+_LOCKED = "55P03"  # lock_not_available
 
 
 @dataclass
@@ -141,7 +143,8 @@ class Crew:
             seconds = self._clock.monotonic() - began
             if isinstance(error, Unreachable):
                 raise
-            result = _broken_off(work, error, seconds, self._budget, self._watch.broken_off(session))
+            blocker = observe_blocker(session, work) if error.evidence.get("sqlstate") == _LOCKED else Blocker()
+            result = _broken_off(work, error, seconds, self._budget, self._watch.broken_off(session), blocker)
             result.left_behind = self._tidy(session, work, tidy)
             return result
         seconds = self._clock.monotonic() - began
@@ -208,14 +211,13 @@ def sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
     return {}
 
 
-def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, why: Hold | None) -> Result:
+def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, why: Hold | None, blocker: Blocker) -> Result:
     state = error.evidence.get("sqlstate")
     if state == "57014" and why:
         return Result(work, "skipped", seconds, f"it was cancelled after {format_duration(seconds)}: {why.reason}", why.hint)
-    if state == "55P03":
-        return Result(work, "skipped", seconds, f"another session held a lock for longer than {format_duration(budget.lock_timeout)}",
-                      "See who holds it: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity; "
-                      "it is tried again in the next run")
+    if state == _LOCKED:
+        return Result(work, "skipped", seconds,
+                      f"another session held a lock for longer than {format_duration(budget.lock_timeout)}{blocker.words}", blocker.hint)
     if state == "57014":
         return Result(work, "skipped", seconds, f"it was cancelled after {format_duration(seconds)}, at the end of the time budget",
                       "Raise time_budget, or lower the expected rate in the policy so that it is not begun", out_of_time=True)

@@ -80,7 +80,9 @@ def plan_foreseen(indexes: Iterable[Index], policy: ReindexPolicy, staying: Stay
             percent = after.bloat_percent(deduplicate=True)
             after = replace(after, measured_percent=100.0 if percent is None else percent)
         projected.append(after)
-    return Plan(tuple(_reworded(work) for work in plan_reindex(projected, policy).work))
+    plan = plan_reindex(projected, policy)
+    return Plan(tuple(_reworded(work) for work in plan.work),
+                tuple(replace(skip, reason=f"once its dead rows are out: {skip.reason}") for skip in plan.skipped))
 
 
 def _reworded(work: Work) -> Work:

@@ -25,7 +25,7 @@ from .measure import EXTENSION
 from .plan import Due, Stage, Step, Window, arrange, severity
 from .plan_report import Combined, key_of
 from .reindex_plan import ReindexPolicy, plan_reindex
-from .reindex_run import drop_leftovers, measure_suspects, verify_indexes
+from .reindex_run import drop_leftovers, measure_suspects, verify_indexes, with_rooms
 from .report import with_load
 from .rewrite import Rewriter
 from .session import OpenSession, Session
@@ -132,6 +132,7 @@ def _draw(sessions: Sessions, policy: MaintenancePolicy, known: History, deadlin
     now, later = observe_both(session, policy.reindex, staying)
     now, more = measure_suspects(sessions, now, policy.reindex, deadline)
     reindex = plan_reindex(now, policy.reindex)
+    later = with_rooms(sessions, later, policy.reindex)
     measurable = bool(later) and extension_schema(session, EXTENSION) is not None
     foreseen = plan_foreseen(later, policy.reindex, staying, measurable=measurable)
     # What is vacuumed in another's group (a partition in its root's) is rebuilt in that one too: the two lock each other out.
@@ -144,7 +145,7 @@ def _draw(sessions: Sessions, policy: MaintenancePolicy, known: History, deadlin
     steps = arrange(due, forecast.of, known.waiting, window, patience=policy.forecast.patience)
     whole = with_load(sessions, Plan(tuple(one.work for one in due), advice=(*vacuum.advice, *reindex.advice)))
     advice = [one for number, one in enumerate(whole.advice) if one not in whole.advice[:number]]
-    return _Drawn(steps, [*vacuum.skipped, *reindex.skipped], advice, tables, [*now, *later], [*warnings, *more])
+    return _Drawn(steps, [*vacuum.skipped, *reindex.skipped, *foreseen.skipped], advice, tables, [*now, *later], [*warnings, *more])
 
 
 def _stage(work: Work) -> Stage:

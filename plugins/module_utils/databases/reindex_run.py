@@ -81,12 +81,18 @@ def measure_suspects(sessions: Sessions, indexes: Sequence[Index], policy: Reind
     """
     suspects = [index for index in indexes if policy.suspicious(index)]
     measured, warnings = measure(sessions, suspects, measure_indexes, deadline, what="indexes", uninstalled=_NO_EXTENSION, schema=schema)
-    nothing, rooms = (None, None), {}
-    if policy.free_space is not None and indexes:
-        rooms = sessions.host.rooms(sessions.first, {index.tablespace for index in indexes}, keep=policy.free_space,
-                                    sessions=sessions.budget.connections)
-    return [replace(index, measured_percent=percent, measured_bytes=size, room=rooms.get(index.tablespace)) for index in indexes
+    nothing = (None, None)
+    return [replace(index, measured_percent=percent, measured_bytes=size) for index in with_rooms(sessions, indexes, policy)
             for percent, size in [measured.get(index.oid, nothing)]], warnings
+
+
+def with_rooms(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPolicy) -> list[Index]:
+    """The indexes, each with the room that there is for it where the policy asks for that."""
+    if policy.free_space is None or not indexes:
+        return list(indexes)
+    rooms = sessions.host.rooms(sessions.first, {index.tablespace for index in indexes}, keep=policy.free_space,
+                                sessions=sessions.budget.connections)
+    return [replace(index, room=rooms.get(index.tablespace)) for index in indexes]
 
 
 def drop_leftovers(session: Session, work: Work) -> str:

@@ -115,11 +115,10 @@ class Sessions:
     def _stop(self, futures: list[Future]) -> None:
         self.stopping.set()
         while wait(futures, timeout=0.2).not_done:
-            with self._lock:
-                running = list(self._running)
-            for session in running:
-                with contextlib.suppress(OpsError):
-                    session.cancel()
+            with self._lock:  # so that it cannot hit what a session does next: clearing up
+                for session in self._running:
+                    with contextlib.suppress(OpsError):
+                        session.cancel()
 
     @contextlib.contextmanager
     def running(self, session: Session) -> Iterator[None]:

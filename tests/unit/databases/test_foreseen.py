@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.foreseen import Staying, plan_foreseen, share_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.indexes import Index
 from ansible_collections.evenkeel.ops.plugins.module_utils.databases.reindex_plan import ReindexPolicy
+from ansible_collections.evenkeel.ops.plugins.module_utils.databases.room import Room
 
 POLICY = ReindexPolicy.from_options({"bloat_percent": 40, "estimated_percent": 60, "bloat_size": "1MiB", "rate": "20MiB"})
 
@@ -42,3 +43,11 @@ def test_an_index_of_a_table_that_is_not_vacuumed_stays_as_it_is():
     (20, 80, -1, 0.2), (120, 80, 100, 0.2), (20, 80, 1000, 0.2), (0, 0, -1, 1), (50, 50, 40, 0.5)])
 def test_the_worse_of_statistics_and_count_decides_what_stays(live, dead, counted, share):
     assert share_of(live, dead, counted) == pytest.approx(share)
+
+
+def test_what_will_be_due_and_has_no_room_is_told_now():
+    policy = ReindexPolicy.from_options({"bloat_percent": 40, "estimated_percent": 60, "bloat_size": "1MiB", "rate": "20MiB",
+                                         "free_space": "1GiB"})
+    plan = plan_foreseen([full(room=Room("fast", 10, "/srv/fast"))], policy, Staying({1: 0.2}), measurable=False)
+    assert plan.work == () and plan.skipped[0].reason.startswith("once its dead rows are out: it needs 7.8 MiB beside the old one")
+    assert "tablespace fast (/srv/fast), where 1.0 GiB have to stay free" in plan.skipped[0].reason

@@ -46,9 +46,8 @@ def test_what_is_begun_does_not_have_to_end_at_once_and_what_fits_alone_is_begun
     if begun:
         assert has_to_end(needs, disks) == ""
     known = [need for need in needs if disks[need.tablespace].free is not None]
-    enough = all(disks[need.tablespace].free - sum(other.bytes for other in known
-                                                  if disks[other.tablespace].device == disks[need.tablespace].device) >= need.keep
-                 for need in known)
+    wanted = promises(needs, disks)
+    enough = all(disks[need.tablespace].free - wanted[disks[need.tablespace].device] >= need.keep for need in known)
     assert begun == (enough and all(need.unknown != "refuse" for need in needs if need not in known))
 
 
