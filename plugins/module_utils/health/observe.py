@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..core.clock import Clock
@@ -35,6 +36,7 @@ class AddressAnswer:
     complaints: tuple[Complaint, ...] = ()
 
 
+@cache
 def observer(kind: str) -> Observer:
     """What probes targets of this kind. Imported when it is first asked for: ask before the first probe, since an import holds up
     all that are under way.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,8 +84,12 @@ async def probe_all(targets: Sequence[Target], network: Network, *, clock: Clock
         for target in work:  # shared: whoever is free takes the next
             taken[target.name].append(await probe(target, network, clock=clock, sleep=sleep))
 
-    # gather and not a TaskGroup: an interruption comes through as itself.
-    await asyncio.gather(*(take() for _worker in range(min(pace.concurrency, pace.samples * len(targets)))))
+    gc.freeze()  # thousands of targets stay what they are: no collection has to walk through them while probes are under way
+    try:
+        # gather and not a TaskGroup: an interruption comes through as itself.
+        await asyncio.gather(*(take() for _worker in range(min(pace.concurrency, pace.samples * len(targets)))))
+    finally:
+        gc.unfreeze()
     return taken
 
 
