@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -24,6 +26,17 @@ from tests.testbed.module_host import ModuleHost, running_host
 from tests.testbed.playbook_host import PROGRAM, PlaybookHost, running_playbook_host
 
 __all__ = ["lab", "own_lab"]  # fixtures of every test below
+# The files that take longest, which are begun first: a process that begins one of them last would keep all others waiting.
+_LONG = ("operations/test_daily.py", "operations/test_systems.py", "reliability/test_secrets.py", "recovery/test_site.py",
+         "maintenance/test_procedures.py", "databases/test_migrate_playbooks.py", "core/test_progress.py", "reliability/test_network.py",
+         "reliability/test_maintenance.py", "lab/test_lab.py", "lab/test_areas.py", "backups/test_backup_copy.py",
+         "reliability/test_kills.py", "reliability/test_windows.py", "operations/test_ways_to_run.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See `_LONG`; what is not in it follows in its own order."""
+    order = {ROOT / "tests" / "integration" / name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session", params=["oldest", "newest"])
@@ -36,11 +49,24 @@ def installation(request: pytest.FixtureRequest):
 
 
 @pytest.fixture(scope="session")
-def pg(installation) -> Iterator[Any]:
-    """How to reach a running server, as a PostgresTarget; one server for each major."""
+def server_of() -> Iterator[Callable[[Any], Any]]:
+    """``server_of(installation)``: how to reach the one server of an installation. It stays until the end: pytest gives up a fixture
+    as soon as its parameter changes, and that would be twice in each file.
+    """
     preload = {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical", "max_connections": "60"}
-    with postgres.running_server(installation, settings=preload) as (_server, target):
-        yield target
+    with contextlib.ExitStack() as running:
+
+        @functools.cache
+        def server(installation: Any) -> Any:
+            return running.enter_context(postgres.running_server(installation, settings=preload))[1]
+
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pg(installation, server_of) -> Any:
+    """How to reach a running server, as a PostgresTarget; one server for each major."""
+    return server_of(installation)
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ def test_a_server_that_does_not_speak_tls_is_told_within_the_timeout(check):
     assert said["silent"] == said["drip"] == "no full answer within 1s"
     assert "closed the connection" in said["close"] and "plain text" in said["plain"] and "refused" in said["refuse"]
     assert "cannot be resolved" in said["nowhere"]
-    assert took < 8 and answer["certificates"] == []
+    assert took < 30 and answer["certificates"] == []
 
 
 @pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3", "ldap"])
@@ -207,4 +207,4 @@ def test_many_endpoints_are_looked_at_at_once(check):
     with serve_unwell("silent") as port:
         began = time.monotonic()
         amiss, _answer = check([endpoint(f"slow {number}", port) for number in range(60)], timeout="1s", concurrency=60)
-    assert len(amiss) == 60 and time.monotonic() - began < 10
+    assert len(amiss) == 60 and time.monotonic() - began < 40, "one after the other they take a minute"

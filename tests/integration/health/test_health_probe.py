@@ -83,7 +83,7 @@ def test_the_deadline_holds_against_servers_that_drip_or_never_answer(probe, web
         }, defaults={"timeout": "1s"})
         took = time.monotonic() - began
     assert {finding["status"] for finding in found.values()} == {"fail"}
-    assert took < 6, "one second each, all at once, and the start of the module"
+    assert took < 11, "one second each, all at once, and the start of the module; one after the other they take twelve"
     assert "was waiting for the TLS handshake" in found["silent tls"]["message"]
     assert "was waiting for the rest of the answer" in found["drip"]["message"]
 

@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import Sys
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import Busy, OpsError
 
 from tests.conftest import missing
+from tests.integration.reliability.figures import scaled
 from tests.testbed.cuts import ANSWER, BEFORE, SILENCE, WITHIN, WITHIN_ANSWER, cuts
 from tests.testbed.minio import serve_minio
 
@@ -116,15 +117,16 @@ def corrupt(where) -> int:
 
 
 def test_a_reset_at_each_request_is_survived(minio, source, tmp_path, figure):
-    """Each request that sends a part, begins, completes or commits is cut once: before it, within it, and when its answer comes."""
+    """Each request that sends a part, begins, completes or commits is cut once: before it, within it, and when its answer comes;
+    every day at one of the three."""
     bucket = minio.bucket("resets")
     with cuts(minio.port) as proxy:
         back_up(repository(minio, "resets", proxy.port), source, tmp_path)
         whole = list(proxy.requests)
     assert writes(whole).count(("part", 3)) == 1
     seen: Counter = Counter()
-    for where in (BEFORE, WITHIN, ANSWER):
-        for kind, number in writes(whole):
+    for first, where in enumerate((BEFORE, WITHIN, ANSWER)):
+        for kind, number in writes(whole)[scaled(0, first)::scaled(1, 3)]:
             fault = Fault(where, kind, number)
             with cuts(minio.port, fault) as proxy:
                 made = back_up_when_free(repository(minio, bucket, proxy.port), source, tmp_path)
@@ -151,7 +153,8 @@ def test_a_network_that_stays_cut_or_silent_ends_the_run_in_time_and_the_next_re
         back_up(repository(minio, bucket, proxy.port), source, tmp_path)
         whole = list(proxy.requests)
     direct, seen, overruns = repository(minio, bucket), Counter(), []
-    for kind, number in [one for one in writes(whole) if one[0] != "lease" or not one[1]][::1 if fault == BEFORE else 2]:
+    once = [one for one in writes(whole) if one[0] != "lease" or not one[1]]
+    for kind, number in once[::scaled(1, 3)] if fault == BEFORE else once[scaled(0, 1)::scaled(2, 3)]:
         lasting = Fault(fault, kind, number, lasting=True)
         with cuts(minio.port, lasting) as proxy:
             try:
