@@ -9,11 +9,12 @@ wanted are of the newest revision, and as many are ready.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import InvalidOption
+from ..core.errors import InvalidOption, Unreachable
 from .expectations import Comparison, Complaint, shown
 
 Object = Mapping[str, Any]
@@ -40,8 +41,12 @@ class Workload:
         return f"{f'pods {self.selector}' if self.kind == 'Pod' else f'{self.kind.lower()}/{self.name}'} in {self.namespace}"
 
     def pods_of(self, found: Object | None) -> str | None:
-        """The label selector of the pods that have to be looked at; None where the object itself says enough."""
-        return self.selector if found is None else selector_of(found) if self.restarts else None
+        """The label selector of the pods that have to be looked at; None where the object itself says enough.
+
+        :raises Unreachable: where the object is not as Kubernetes has it
+        """
+        with _understood(self):
+            return self.selector if found is None else selector_of(found) if self.restarts else None
 
 
 def read_workload(options: Mapping[str, Any], restarts: Comparison | None, where: str) -> Workload:
@@ -78,11 +83,25 @@ def selector_of(workload: Object) -> str:
 
 
 def complaints_of_workload(asked: Workload, found: Object | None, pods: Sequence[Object]) -> list[Complaint]:
-    """What keeps it from being ready; ``found`` is the object, None where pods were asked for."""
-    complaints = _of_pods(asked, pods) if found is None else _of_replicas(found, _COUNTED[asked.kind](found))
-    if asked.restarts:
-        complaints += _of_restarts(asked.restarts, pods)
-    return complaints
+    """What keeps it from being ready; ``found`` is the object, None where pods were asked for.
+
+    :raises Unreachable: where an object is not as Kubernetes has it
+    """
+    with _understood(asked):
+        complaints = _of_pods(asked, pods) if found is None else _of_replicas(found, _COUNTED[asked.kind](found))
+        if asked.restarts:
+            complaints += _of_restarts(asked.restarts, pods)
+        return complaints
+
+
+@contextmanager
+def _understood(asked: Workload) -> Iterator[None]:
+    """What answers may be no API server: shapes are not looked at one by one."""
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise Unreachable(f"what is said of {asked.words} is not as Kubernetes has it: {type(error).__name__}: {shown(str(error))}",
+                          hint="See what answers at the address in the kubeconfig") from error
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ depends on what the client says (the key of a WebSocket), the client is told a f
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from tests.testbed.http import Response
 
@@ -139,6 +142,51 @@ def _dns() -> list[bytes]:
     return [answer.to_wire()]
 
 
+# A Deployment that is ready, and the list of its pods, as the API server has them.
+DOCUMENTS = [
+    {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop", "generation": 2},
+     "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "shop"}, "matchExpressions": [
+         {"key": "tier", "operator": "In", "values": ["web"]}]}},
+     "status": {"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
+                "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}},
+    {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [
+        {"metadata": {"name": f"shop-{number}"}, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+                                                           "containerStatuses": [{"name": "web", "restartCount": number, "state": {}}]}}
+        for number in range(2)]},
+]
+_ODD = [None, True, -1, 0, 10**30, 1.5, "", "x", "\ud800", [], [None], [[]], {}, {"a": None}, "9" * 5000]
+
+
+def _spoken(documents: list[Any]) -> bytes:
+    return TURN.join(Response(body=json.dumps(one), headers={"Content-Type": "application/json"}).encoded() for one in documents)
+
+
+def _kubernetes() -> list[bytes]:
+    refusals = [Response(status, json.dumps({"kind": "Status", "message": "no", "code": status})).encoded() for status in (404, 403, 500)]
+    return [_spoken(DOCUMENTS), *refusals, Response(302, "", {"Location": "http://127.0.0.1/"}).encoded()]
+
+
+def _misshapen(chance: random.Random) -> bytes:
+    """The documents with values of another type here and there, members and elements missing."""
+    documents = copy.deepcopy(DOCUMENTS)
+    for _fault in range(chance.choice([1, 1, 2, 4])):
+        place: Any = documents
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                break
+            key = chance.choice(keys)
+            if isinstance(place[key], dict | list) and chance.random() < 0.8:
+                place = place[key]
+                continue
+            if isinstance(place, dict) and chance.random() < 0.3:
+                del place[key]
+            else:
+                place[key] = chance.choice(_ODD)
+            break
+    return _spoken(documents)
+
+
 CONVERSATIONS = {
     "http": _http(), "prometheus": _prometheus(), "grpc": _grpc(), "websocket": _websocket(), "ldap": _ldap(), "ssh": _ssh(),
     "mysql": _mysql(),
@@ -150,6 +198,7 @@ CONVERSATIONS = {
         [b"220 mail\r\n", b"250-mail\r\n250 AUTH CRAM-MD5\r\n", b"334 PHhAeT4=\r\n", b"535 no\r\n", b"221 bye\r\n"])],
     "dns": _dns(),
     "postgresql": _postgresql(),
+    "kubernetes": _kubernetes(),
 }
 
 
@@ -162,12 +211,15 @@ def hostile(kind: str, seed: int) -> Iterator[bytes]:
         if draw < 0.04:
             yield chance.randbytes(chance.randrange(400))
         elif draw < 0.08:
-            yield _spoiled(chance, chance.choice(others), own)
+            yield spoiled(chance, chance.choice(others), own)
+        elif kind == "kubernetes" and draw < 0.6:
+            yield _misshapen(chance)
         else:
-            yield _spoiled(chance, chance.choice(own), own)
+            yield spoiled(chance, chance.choice(own), own)
 
 
-def _spoiled(chance: random.Random, answer: bytes, own: list[bytes]) -> bytes:
+def spoiled(chance: random.Random, answer: bytes, own: list[bytes]) -> bytes:
+    """Up to six faults: bits, cuts, lengths, repetitions, pieces of other answers."""
     spoiled = bytearray(answer)
     for _fault in range(chance.choice([1, 1, 2, 3, 6])):
         at = chance.randrange(len(spoiled) + 1)

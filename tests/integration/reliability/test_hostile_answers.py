@@ -7,13 +7,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import random
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import asyncssh
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.network import AsyncNetwork
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.sockets import Dialer
@@ -21,7 +26,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import Sys
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.probe import probe
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 
-from tests.integration.reliability.answers import CONVERSATIONS, TURN, WEBSOCKET_KEY, hostile
+from tests.integration.reliability.answers import CONVERSATIONS, TURN, WEBSOCKET_KEY, hostile, spoiled
 from tests.integration.reliability.figures import scaled
 
 SEED = 20261121
@@ -29,11 +34,13 @@ AT_ONCE = 16
 # One of so many servers keeps its connection open when it has said everything.
 LINGERS = 25
 TIMEOUT = 0.3
+# Where a good answer takes this side a while: keys are reckoned with, the client of a cluster is made anew.
+LONGER = {"ssh keys": 2.0, "kubernetes": 2.0}
 # What a loaded machine may add to a timeout before it counts as a hang.
 GRACE = 10.0
 HOW_MANY = {"http": 18000, "path": 2000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000,
             "rabbitmq": 9000,
-            "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000}
+            "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000, "ssh keys": 1500, "kubernetes": 2000}
 TARGETS = {
     "http": {"url": "http://127.0.0.1:9/", "json": {"status": "UP", "checks[0].lag": {"lt": 10}}, "contains": "UP", "follow_redirects": 2,
              "header": {"X": {"exists": False}}, "max_body": "20KiB"},
@@ -46,6 +53,7 @@ TARGETS = {
     "rabbitmq": {"queue": "orders", "messages": {"le": 10}}, "smtp": {"user": "u", "password": "p-secret", "expected": ["SIZE"]},
     "redis": {"password": "p-secret"}, "tcp": {"port": 9, "matches": "^220 .*ESMTP"},
     "dns": {"host": "shop.test", "expected": ["192.0.2.10"]}, "postgresql": {"ssl_mode": "disable", "user": "u", "password": "p-secret"},
+    "ssh keys": {"kind": "ssh"}, "kubernetes": {"workload": "deployment/shop", "restarts": {"le": 3}},
 }
 
 
@@ -78,6 +86,52 @@ class Scripted(Dialer):
         if len(self.ends) > 200:
             self.ends.pop(0).close()
         return client
+
+
+class SpoiledShells(Dialer):
+    """Every connection is to a real SSH server, of whose words before NEWKEYS some come spoiled on the way."""
+
+    def __init__(self, keys: list[Any], number: int) -> None:
+        super().__init__()
+        self._keys, self._number = keys, itertools.count()
+        self._chance, self._until = random.Random(f"ssh keys {SEED}"), number
+        self._talks: set[asyncio.Future[None]] = set()
+
+    async def open(self, family, address):
+        del family, address
+        ends = [*socket.socketpair(), *socket.socketpair()]
+        for end in ends:
+            end.setblocking(False)
+        client, near, far, server = ends
+        for talk in (self._serve(server), _carried(near, far, lambda words: words), _carried(far, near, self._fault())):
+            task = asyncio.ensure_future(talk)
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
+        return client
+
+    async def _serve(self, server: socket.socket) -> None:
+        with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
+            connection = await asyncssh.run_server(server, server_host_keys=self._keys, login_timeout=30)
+            await connection.wait_closed()
+
+    def _fault(self) -> Callable[[bytes], bytes]:
+        """Mostly one piece is spoiled: the banner with the algorithms, or the server's key and signature, which come after it."""
+        turn = self._chance.choice([0, 1, 1, 1, 2]) if next(self._number) < 3 * self._until and self._chance.random() < 0.7 else None
+        pieces = itertools.count()
+
+        def fault(words: bytes) -> bytes:
+            return spoiled(self._chance, words, [words]) if next(pieces) == turn else words
+
+        return fault
+
+
+async def _carried(source: socket.socket, sink: socket.socket, fault: Callable[[bytes], bytes]) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while words := await loop.sock_recv(source, 65536):
+            await loop.sock_sendall(sink, fault(words))
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 async def _take_turns(server: socket.socket, turns: list[bytes], lingers: bool) -> None:
@@ -150,11 +204,11 @@ def dns_server(number: int) -> Iterator[int]:
 
 def answers_of(kind: str, number: int) -> Iterator[bytes]:
     """So many with faults, and from then on the first conversation of the protocol as it should be."""
-    protocol = "http" if kind == "path" else kind
+    protocol = {"path": "http", "ssh keys": "ssh"}.get(kind, kind)
     return itertools.chain(itertools.islice(hostile(protocol, SEED), number), itertools.repeat(CONVERSATIONS[protocol][0]))
 
 
-async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counter, list[str]]:
+async def probe_many(target, network: AsyncNetwork, number: int, timeout: float = TIMEOUT) -> tuple[Counter, list[str]]:
     """Counts what became of them; what broke, in its own words, is listed too."""
     seen: Counter = Counter()
     broken: list[str] = []
@@ -166,7 +220,7 @@ async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counte
         for _one in work:
             began = time.monotonic()
             sample = await probe(target, network, clock=SystemClock())
-            seen["hangs"] += time.monotonic() - began > TIMEOUT + GRACE
+            seen["hangs"] += time.monotonic() - began > timeout + GRACE
             seen["good" if sample.good else "told" if not sample.blind else "blind"] += 1
             if sample.blind:
                 broken.append(sample.complaints[0].message)
@@ -176,10 +230,17 @@ async def probe_many(target, network: AsyncNetwork, number: int) -> tuple[Counte
     return seen, broken
 
 
+def _kubeconfig(folder: Path, port: int) -> str:
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps({"current-context": "x", "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+                                "users": [], "contexts": [{"name": "x", "context": {"cluster": "x", "user": ""}}]}))
+    return str(path)
+
+
 @pytest.mark.parametrize("kind", HOW_MANY)
-def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch):
-    number = scaled(HOW_MANY[kind], HOW_MANY[kind] // 100)
-    options = {"name": "t", "timeout": f"{TIMEOUT}s", **({} if "url" in TARGETS[kind] else {"host": "127.0.0.1"}),
+def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch, tmp_path):
+    number, timeout = scaled(HOW_MANY[kind], HOW_MANY[kind] // 100), LONGER.get(kind, TIMEOUT)
+    options = {"name": "t", "timeout": f"{timeout}s", **({} if "url" in TARGETS[kind] or kind == "kubernetes" else {"host": "127.0.0.1"}),
                **({"kind": kind} if kind not in ("http", "path", "websocket") else {}), **TARGETS[kind]}
     with contextlib.ExitStack() as stack:
         dialer = Scripted(answers_of(kind, number))
@@ -187,20 +248,26 @@ def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch):
             options["resolver"] = f"127.0.0.1:{stack.enter_context(dns_server(number))}"
         elif kind == "postgresql":
             options["port"] = stack.enter_context(tcp_server(answers_of(kind, number)))
+        elif kind == "kubernetes":
+            options["kubeconfig"] = _kubeconfig(tmp_path, stack.enter_context(tcp_server(answers_of(kind, number))))
+        elif kind == "ssh keys":
+            keys = [asyncssh.generate_private_key(one) for one in ("ssh-ed25519", "ecdsa-sha2-nistp256")]
+            options["fingerprint"], dialer = keys[0].get_fingerprint(), SpoiledShells(keys, number)
         elif kind == "websocket":
             monkeypatch.setattr("websockets.client.generate_key", lambda: WEBSOCKET_KEY)
         [target] = read_targets([options])
         network = AsyncNetwork(dialer)
-        network.prepare({kind})
-        seen, broken = asyncio.run(probe_many(target, network, number))
+        network.prepare({target.kind})
+        seen, broken = asyncio.run(probe_many(target, network, number, timeout))
         seen_whole = asyncio.run(probe(replace(target, timeout=60.0), network, clock=SystemClock()))
-        for end in dialer.ends:
+        for end in getattr(dialer, "ends", ()):
             end.close()
     # The first conversation, as it is, gets through: else the faults would be looked for at the door only.
     assert seen_whole.good, seen_whole
-    where = "TCP" if kind == "postgresql" else "UDP" if kind == "dns" else "a socket pair"
+    where = {"postgresql": "TCP", "kubernetes": "TCP", "dns": "UDP"}.get(kind, "a socket pair")
     figure("a probe survives any answer",
-           f"{kind}: answers with faults drawn from a fixed seed, over {where}; one of {LINGERS} servers hangs",
+           f"{kind}: answers with faults drawn from a fixed seed, over {where}; " + (
+               "what a real server says comes spoiled" if kind == "ssh keys" else f"one of {LINGERS} servers hangs"),
            f"{number} answers, {seen['good']} of them still good: crashes {len(broken)}, hangs past the timeout {seen['hangs']}, "
            f"told without a hint {seen['without a hint']}")
     assert not broken, (len(broken), sorted(set(broken))[:5])
