@@ -9,8 +9,8 @@ believed by its signature alone. What is said is a tuple: good, bad or unknown; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from ..core.clock import Clock
 from ..core.errors import Damaged, LibraryMissing, OpsError, TimedOut, Unreachable
 from ..core.quantities import format_duration
 from .caa import caa_issuers
+from .certificate_parsing import understood
 from .http import exchange
 from .ocsp import SKEW, Said, read_answer, revoked
 from .sockets import Dialer
@@ -163,18 +164,12 @@ class Inquiry:
         return answer.body
 
 
-@contextmanager
-def _understood(what: str) -> Iterator[None]:
-    """What strangers send may be anything: what the library cannot make sense of is damaged.
+def _understood(what: str) -> AbstractContextManager[None]:
+    """What strangers send may be anything.
 
-    :raises Damaged: then
+    :raises Damaged: where the library cannot make sense of it
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        yield
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Damaged(f"{what} cannot be understood: {' '.join(str(error).split())[:200]}", hint="Tell the authority") from error
+    return understood(f"{what} cannot be understood", "Tell the authority")
 
 
 def _reason(revoked: Any) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AccessDenied, Damaged, LibraryMissing, NotFound, StorageFailed
 from ..core.files import storage_errors
 from . import x509_plain
+from .certificate_parsing import understood
 from .trust import path_fault
 
 if TYPE_CHECKING:
@@ -70,15 +71,13 @@ class X509:
         """
         _require()
         kind = format if format != "auto" else "pem" if b"-----BEGIN " in data else "pkcs12" if _PKCS12.match(data) else "der"
-        try:
+        if kind == "pkcs12":
+            return _open_pkcs12(data, password)
+        with understood(f"it does not hold {'a certificate' if kind == 'der' else 'certificates'} in {kind.upper()}",
+                        "Look at it (openssl x509 -in FILE -text), then write it again"):
             if kind == "pem":
                 return _pem_certificates(data), _public_half(data, password) if b"PRIVATE KEY-----" in data else None
-            if kind == "der":
-                return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)], None
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise Damaged(f"it does not hold {'a certificate' if kind == 'der' else 'certificates'} in {kind.upper()}: {error}",
-                          hint="Look at it (openssl x509 -in FILE -text), then write it again") from error
-        return _open_pkcs12(data, password)
+            return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)], None
 
     def public_half(self, path: str, *, password: str | None = None) -> bytes:
         """The public half (SPKI, DER) of the private key in a PEM or DER file.
@@ -233,17 +232,18 @@ def _accepted(der: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _loaded(der: bytes) -> Any:
-    _require()
-    try:
+    with understood("the certificate cannot be parsed", "Have it issued again"):
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
-        raise Damaged(f"the certificate cannot be parsed: {error}", hint="Have it issued again") from error
 
 
 @lru_cache(maxsize=4096)
 def _described(der: bytes) -> dict[str, Any]:
     """One parse for a certificate that many endpoints show, intermediates above all."""
-    certificate = _loaded(der)
+    with understood("the certificate cannot be parsed", "Have it issued again"):
+        return _facts(_loaded(der))
+
+
+def _facts(certificate: Any) -> dict[str, Any]:
     try:
         key = certificate.public_key()
         kind, bits, spki = _key_kind(key), _key_bits(key), _spki(key)
@@ -251,15 +251,12 @@ def _described(der: bytes) -> dict[str, Any]:
         kind, bits, spki = certificate.public_key_algorithm_oid.dotted_string, None, b""
     names: list[str] = []
     authority = False
-    try:
-        for extension in certificate.extensions:
-            if isinstance(extension.value, x509.SubjectAlternativeName):
-                names = [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
-                names += [str(address) for address in extension.value.get_values_for_type(x509.IPAddress)]
-            elif isinstance(extension.value, x509.BasicConstraints):
-                authority = extension.value.ca
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise Damaged(f"the extensions of the certificate cannot be parsed: {error}", hint="Have it issued again") from error
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            names = [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+            names += [str(address) for address in extension.value.get_values_for_type(x509.IPAddress)]
+        elif isinstance(extension.value, x509.BasicConstraints):
+            authority = extension.value.ca
     return {
         "subject": certificate.subject.rfc4514_string(), "issuer": certificate.issuer.rfc4514_string(),
         "not_before": certificate.not_valid_before_utc, "not_after": certificate.not_valid_after_utc,
