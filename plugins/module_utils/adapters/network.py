@@ -61,6 +61,9 @@ class AsyncNetwork:
         """Connect; where ``enough`` is given, read what the peer says of itself until that is content, it hangs up, or
         64 KiB are read.
         """
+        if not tls and not enough:  # the connection is all that is asked for: it needs no streams
+            (await self.dialer.connect(host, port, stage=stage)).close()
+            return b""
         context = self._tls(tls, validate_certs, ca_cert)
         reader, writer = await self.dialer.stream(host, port, tls=context, stage=stage)
         banner = b""
