@@ -67,7 +67,8 @@ class ActionModule(ControllerAction):
             history=ledger.bodies(**where, procedures=PROCEDURES, until=ended,
                                   since=format_instant(parse_instant(ended) - timedelta(seconds=span))))
         report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
-        report["written"] = {"by": _person(request["by"]), "same_run": run == run_id(),
+        # A run that was named from outside may have been several commands of several people.
+        report["written"] = {"by": _person(request["by"]), "same_run": run == run_id() and "EVENKEEL_RUN_ID" not in os.environ,
                              "versions": {"evenkeel.ops": collection_version(), "ansible-core": core_version}}
         findings = [verdict_finding(report, policy)]
         paths, failure = self._write(report, policy, request, run, most)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,11 +44,17 @@ def lay_out(report: Report, policy: VerdictPolicy, names: Sequence[str], *, pape
             "changed": changes_told(report["changes"]), "meaning": MEANING, "most": paper, "rest": rest}
 
 
-def excerpt(rows: Sequence[Any], most: int, rest: str) -> Excerpt:
-    """The first ``most`` rows, which are the worst."""
+def excerpt(rows: Sequence[Row], most: int, rest: str) -> Excerpt:
+    """The worst ``most`` rows in their order, each area with as many of a status as the others as far as it has them."""
     if len(rows) <= most:
         return Excerpt(rows)
-    return Excerpt(rows[:most], f"{most} of {len(rows)} are shown, worst first; all are in {rest}.")
+    so_far: Counter[tuple[str, str]] = Counter()
+    turns = []
+    for place, row in enumerate(rows):
+        turns.append((-Status(row["status"]).rank, so_far[row["status"], row["area"]], place))
+        so_far[row["status"], row["area"]] += 1
+    kept = sorted(place for _rank, _turn, place in sorted(turns)[:most])
+    return Excerpt([rows[place] for place in kept], f"{most} of {len(rows)} are shown, the worst of each area; all are in {rest}.")
 
 
 def on_paper(one: Table, most: int, rest: str) -> Table:
@@ -79,7 +86,7 @@ def _by_check(report: Report) -> list[dict[str, Any]]:
     for area in report["areas"]:
         for row in sorted(area["findings"], key=lambda row: row["check"]):
             entry = found.setdefault((area["area"], row["check"]), {
-                "area": area["area"], "check": row["check"], "limits": [], "unit": row.get("unit") or "", **dict.fromkeys(Status, 0)})
+                "check": row["check"], "limits": [], "unit": row.get("unit") or "", **dict.fromkeys(Status, 0)})
             entry[row["status"]] += 1
             if row.get("limit") is not None and not isinstance(row["limit"], Mapping):
                 entry["limits"].append(row["limit"])
@@ -98,16 +105,17 @@ def _limits(row: Row) -> tuple[Any, Any, str] | None:
 def about(report: Report, policy: VerdictPolicy, names: Sequence[str]) -> list[tuple[str, str]]:
     """Who, when, by which policy; what nobody looked at and what was let pass: what an auditor asks first."""
     hosts, counts, written = report["on_hosts"], report["counts"], report.get("written") or {}
+    span = f"{minute(report['began'])} to {minute(report['ended'])} UTC, {hosts} host{'' if hosts == 1 else 's'}"
     by = f" by {written['by']}" if written.get("by") else ""
     tools = ", ".join(f"{name} {version}" for name, version in (written.get("versions") or {}).items() if version)
     own = "The run and this report were started" if written.get("same_run") else "This report was written"
     evidence = report["evidence"]
     said = [
-        ("Run", f"{report['run']}, {minute(report['began'])} to {minute(report['ended'])} UTC, {hosts} host{'' if hosts == 1 else 's'}"),
+        ("Run", f"{report['run']}, {span}" if report["run"] else "none"),
         ("Written", f"{minute(report['generated_at'])} UTC{f', with {tools}' if tools else ''}." + (f" {own}{by}." if by else "")),
         ("Policy", f"Healthy begins at {policy.healthy:g}% of good checks, degraded at {policy.degraded:g}%. A warning is within its "
                    "failure limit and counts as good, an unknown never does. The limits are beside the checks."),
-        ("Not known", _unknown(counts["unknown"], report["absent"])),
+        ("Not known", _unknown(counts["unknown"], report["verdict"]["total"], report["absent"])),
         ("Let pass", _let_pass(report)),
         ("Evidence", f"{evidence['records']} records are in the ledger{_at(evidence['ledger'])}, the chain of digests is unbroken. "
                      f"The last of this run is {evidence['digest']}."),
@@ -120,8 +128,9 @@ def _at(ledger: str) -> str:
     return f" {ledger}" if ledger else ""
 
 
-def _unknown(number: int, absent: Sequence[str]) -> str:
-    said = f"{number} check{' was' if number == 1 else 's were'} not able to look." if number else "Every check was able to look."
+def _unknown(number: int, total: int, absent: Sequence[str]) -> str:
+    said = f"{number} check{' was' if number == 1 else 's were'} not able to look." if number else \
+        "Every check was able to look." if total else "Nothing was checked."
     names = ", ".join(area.replace("_", " ") for area in absent)
     return f"{said} Not part of this run, so nothing is said of it: {names}." if names else said
 

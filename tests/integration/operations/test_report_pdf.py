@@ -84,7 +84,7 @@ def test_thousands_of_findings_are_told_by_their_worst_with_where_the_others_are
         missing("WeasyPrint with Pango")
     sheets = pypdf.PdfReader(io.BytesIO(paged.pdf(rendered("many", paged=True, most=30)))).pages
     text = " ".join(" ".join(sheet.extract_text() for sheet in sheets).split())
-    assert "30 of 2000 are shown, worst first; all are in many.html and many.json." in text
+    assert "30 of 2000 are shown, the worst of each area; all are in many.html and many.json." in text
     assert "health.probe 2 1000 2000" in text, "what passed is counted by check"
     assert len(sheets) < 10
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import lay_out, on_paper
+from ansible_collections.evenkeel.ops.plugins.module_utils.operations.page import excerpt, lay_out, on_paper
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.report import build_report
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.tables import column, table
 from ansible_collections.evenkeel.ops.plugins.module_utils.operations.verdict import VerdictPolicy
@@ -53,6 +53,19 @@ def test_rows_without_a_status_are_not_said_to_pass():
     assert on_paper(one, 3, "r.json").left == "3 of 5 are shown, 2 of the others do not pass or are not judged; all are in r.json."
 
 
+@given(st.lists(st.tuples(st.sampled_from(["fail", "unknown", "warn"]), st.sampled_from("abc")), min_size=1), st.integers(1, 12))
+def test_an_excerpt_has_the_worst_and_of_equals_no_area_more_than_another_that_has_more_left(pairs, most):
+    order = ("fail", "unknown", "warn")
+    rows = [{"status": status, "area": area} for status, area in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1]))]
+    found = excerpt(rows, most, "r.json")
+    kept = [(row["status"], row["area"]) for row in found.rows]
+    assert [status for status, _area in kept] == [row["status"] for row in rows][:most] and bool(found.left) == (len(rows) > most)
+    for status in order:
+        shown = {area: kept.count((status, area)) for area in "abc"}
+        for area in (area for area in "abc" if pairs.count((status, area)) > shown[area]):
+            assert all(shown[other] <= shown[area] + 1 for other in "abc")
+
+
 @given(st.lists(st.sampled_from(["pass", "fail", "warn", "unknown", "verified", "odd"]), min_size=1, max_size=40), st.integers(1, 20),
        st.integers(1, 20))
 def test_a_failure_is_left_out_only_where_worse_or_earlier_ones_fill_the_room(statuses, most, first):
@@ -68,7 +81,8 @@ def test_paper_has_the_worst_of_thousands_and_says_where_the_others_are():
     page = laid_out(days.enormous(), paper=50)
     total = len(laid_out(days.enormous())["attention"].rows)
     assert [row["status"] for row in page["attention"].rows] == ["fail"] * 50
-    assert page["attention"].left == f"50 of {total} are shown, worst first; all are in r.html and r.json."
+    assert page["attention"].left == f"50 of {total} are shown, the worst of each area; all are in r.html and r.json."
+    assert {row["area"] for row in page["attention"].rows} >= {"backups", "capacity", "certificates", "databases", "health", "monitoring"}
     assert all(len(table.rows) <= 50 for chapter in page["chapters"] for table in chapter.tables)
 
 
@@ -103,4 +117,4 @@ def test_an_auditor_reads_who_when_by_which_policy_and_what_nobody_looked_at():
 def test_a_day_without_anything_says_so_and_has_no_table_of_checks():
     page = laid_out([])
     assert page["checks"] is None and page["attention"].rows == []
-    assert "Not part of this run" in dict(page["about"])["Not known"]
+    assert dict(page["about"])["Not known"].startswith("Nothing was checked. Not part of this run")
