@@ -40,7 +40,7 @@ LONGER = {"ssh keys": 2.0, "kubernetes": 2.0}
 GRACE = 10.0
 HOW_MANY = {"http": 18000, "path": 2000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000,
             "rabbitmq": 9000,
-            "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000, "ssh keys": 1500, "kubernetes": 2000}
+            "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000, "ssh keys": 1000, "kubernetes": 1000}
 TARGETS = {
     "http": {"url": "http://127.0.0.1:9/", "json": {"status": "UP", "checks[0].lag": {"lt": 10}}, "contains": "UP", "follow_redirects": 2,
              "header": {"X": {"exists": False}}, "max_body": "20KiB"},
