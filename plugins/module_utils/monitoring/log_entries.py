@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from ..core.redaction import redact_message
@@ -117,20 +119,17 @@ class EntryReader:
         """What events say that come in batches, those that differ in digits only together, as long as their instants are all before
         ``since`` or all not before it. What was read is told, also where ``batches`` fails then.
         """
-        kept: dict[bytes, list[bytes]] = {}
+        kept: defaultdict[bytes, list[bytes]] = defaultdict(list)
         size = 0
         try:
             for events in batches:
-                for raw in events:
-                    key = raw.translate(_ALIKE_BYTES)
-                    if key in kept:
-                        kept[key].append(raw)
-                    else:
-                        kept[key] = [raw]
+                for raw, key in zip(events, map(bytes.translate, events, repeat(_ALIKE_BYTES)), strict=True):
+                    kept[key].append(raw)
                 size += sum(map(len, events))
                 if size > _TOGETHER:
                     yield from self._told(kept, since)
-                    kept, size = {}, 0
+                    kept.clear()
+                    size = 0
         except Exception:
             yield from self._told(kept, since)
             raise
@@ -138,8 +137,9 @@ class EntryReader:
 
     def _told(self, kept: Mapping[bytes, list[bytes]], since: float | None) -> Iterator[Alike]:
         for key, events in kept.items():
-            one = self.entry(events[0])
-            entry, place = self._known.get(key, (one, None))
+            known = self._known.get(key)
+            one = known.entry if known else self.entry(events[0])
+            entry, place = known or self._known.get(key, (one, None))
             together = key in self._known
             first = last = None
             if together and entry is not None and place is not None:

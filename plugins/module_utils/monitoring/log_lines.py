@@ -14,14 +14,14 @@ from typing import Protocol
 
 from .log_search import WordSearch
 
-BLOCK = 1 << 19  # fits the caches near a core; fewer and larger ones cost less of what each costs
+BLOCK = 1 << 20  # each block has its own cost: what is worked with has to come back into the caches
 LONGEST_EVENT = 1 << 16  # bytes of an event that are looked at; what goes on behind them belongs to it
 _KEPT_OF_HUGE = 1 << 13
 _GOES_ON = re.compile(
     rb"(?:[ \t]|Traceback \(most recent|Caused by: |During handling of the above|The above exception was|Suppressed: |\.\.\. \d+ more"
     rb"|[A-Za-z_][\w.$]*(?:Error|Exception|Exit|Interrupt|Warning|Throwable)(?:: |\r?\n)"
     rb"|\r?\n)")
-_ALL_THAT_GO_ON = re.compile(rb"(?:(?=" + _GOES_ON.pattern + rb")[^\n]*\n)*+")
+_ALL_THAT_GO_ON = re.compile(rb"(?:(?:[ \t][^\n]*+\n)++|(?=" + _GOES_ON.pattern + rb")[^\n]*\n)*+")
 _MAY_GO_ON = frozenset(byte for byte in range(256) if chr(byte) in " \t\r\n._" or 65 <= byte <= 90 or 97 <= byte <= 122)  # its first signs
 
 

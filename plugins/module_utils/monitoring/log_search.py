@@ -9,14 +9,15 @@ and taken back where a block is different; what has no such byte is looked for a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 
 _SAMPLE = 1 << 14
-_SAMPLE_EVERY = 32  # blocks
+_SAMPLE_EVERY = 64  # blocks
 _RARE = 1 / 1000  # of the bytes of a sample: from about there on a byte in vain costs more than the word would
-_IN_VAIN = 256  # between two samples
+_IN_VAIN = 256  # lines, before a block is thought to be different
+_TOGETHER = 1024  # lines
+_END = b"\n"
 
 
 class WordSearch:
@@ -33,23 +34,12 @@ class WordSearch:
             self._needles, self._left = _needles(self._words, block[:_SAMPLE]), _SAMPLE_EVERY
         self._left -= 1
 
-    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def lines(self, data: bytes, start: int, end: int) -> Iterable[tuple[int, int]]:
         """Beginning and end of each line that has a word, between ``start``, the beginning of a line, and ``end``, the end of one."""
-        places = [(place, needle) for needle in self._needles if (place := needle.first(data, start, end)) >= 0]
-        while len(places) > 1:
-            place = min(place for place, _needle in places)
-            begin = data.rfind(b"\n", start, place) + 1 or start
-            start = data.find(b"\n", place) + 1
-            yield begin, start
-            places = [(after, needle) for place, needle in places
-                      if (after := place if place >= start else needle.first(data, start, end)) >= 0]
-        for place, needle in places:
-            first, find, rfind, line_end = needle.first, data.find, data.rfind, b"\n"  # most events pass here
-            while place >= 0:
-                begin = rfind(line_end, start, place) + 1 or start
-                start = find(line_end, place) + 1
-                yield begin, start
-                place = first(data, start, end)
+        if len(self._needles) == 1:
+            return self._needles[0].lines(data, start, end)
+        found = [one for needle in self._needles if (one := list(needle.lines(data, start, end)))]
+        return found[0] if len(found) == 1 else sorted(set(chain.from_iterable(found)))
 
 
 class _Needle:
@@ -57,7 +47,6 @@ class _Needle:
 
     def __init__(self, sign: bytes | None, words: Sequence[tuple[bytes, int]]) -> None:
         self._sign, self._words = sign, words
-        self._word = words[0][0]
         self._left = _IN_VAIN
 
     @property
@@ -65,26 +54,48 @@ class _Needle:
         """Whether its byte was found in vain too often."""
         return not self._left
 
-    def first(self, data: bytes, start: int, end: int) -> int:
-        """A place in the first line that has one of the words, or -1."""
-        if self._sign is None:
-            return data.find(self._word, start, end)
-        place = data.find(self._sign, start, end) if self._left else start
-        while place >= 0 and self._left:
-            for word, offset in self._words:
-                if data.startswith(word, place - offset):
-                    return place
-            self._left -= 1
-            place = data.find(self._sign, place + 1, end)
-        if place < 0:
-            return -1
-        # For the rest of this block: all words in one pass, from the beginning of the line, since a word may begin before its byte.
-        found = self._pattern.search(data, data.rfind(b"\n", start, place) + 1 or start, end)
-        return found.start() if found else -1
+    def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """As those of the search, of its words."""
+        word, offset = self._words[0]
+        while self._sign is not None and self._left and start < end:
+            # In two loops: the one that passes over the block leaves little of what the other one needs in the cache next to the core.
+            places, stops = _some(data, self._sign, start, end)
+            for place, stop, before in zip(places, stops, map(data.rfind, repeat(_END), repeat(start), places), strict=True):
+                begin = before + 1 or start
+                if data.startswith(word, place - offset) or self._has_one(data, begin, stop):
+                    yield begin, stop
+            start = stops[-1] if len(places) == _TOGETHER else end
+        if start < end:
+            yield from self._plainly(data, start, end)
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        return re.compile(b"|".join(re.escape(word) for word, _offset in self._words))
+    def _has_one(self, data: bytes, begin: int, stop: int) -> bool:
+        """Of a line that has the byte, though not where the first word has it."""
+        found = any(data.find(word, begin, stop) >= 0 for word, _offset in self._words)
+        self._left = max(0, self._left - (not found))
+        return found
+
+    def _plainly(self, data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+        found = set()
+        for word, _offset in self._words:
+            at = start
+            while (place := data.find(word, at, end)) >= 0:
+                begin, at = data.rfind(_END, at, place) + 1 or at, data.find(_END, place) + 1
+                found.add((begin, at))
+        return sorted(found)
+
+
+def _some(data: bytes, sign: bytes, start: int, end: int) -> tuple[list[int], list[int]]:
+    """Where the byte is first in each line that has it, and where these lines end; as many as are handled together."""
+    places: list[int] = []
+    stops: list[int] = []
+    find = data.find
+    place = find(sign, start, end)
+    while place >= 0 and len(places) < _TOGETHER:
+        stop = find(_END, place) + 1
+        places.append(place)
+        stops.append(stop)
+        place = find(sign, stop, end)
+    return places, stops
 
 
 def _needles(words: Sequence[bytes], sample: bytes) -> list[_Needle]:
