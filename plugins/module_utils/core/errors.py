@@ -42,7 +42,9 @@ class OpsError(Exception):
         return {"failed": True, "msg": str(self), "findings": list(findings), **self.as_dict()}
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        if not self.hint:
+            return self.message
+        return f"{self.message}{'' if self.message.endswith(('.', '?', '!')) else '.'} {self.hint}"  # others' words may end a sentence
 
 
 class InvalidOption(OpsError):

@@ -67,7 +67,8 @@ class Crew:
     becomes of us.
     """
 
-    def __init__(self, sessions: Sessions, budget: Budget, deadline: Deadline, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, budget: Budget, deadline: Deadline, clock: Clock, program: Program | None = None) -> None:
+        """``program`` does what has no statement."""
         self._sessions = sessions
         self._budget = budget
         self._deadline = deadline
@@ -76,21 +77,19 @@ class Crew:
         self._settings: dict[Session, dict[str, str]] = {}
         self._sizes: dict[int, int] = {}
         self._calm = Calm(sessions, budget.gentle, deadline, clock)
-        self._program: Program | None = None
-        self._watch = Watch(sessions, budget.gentle, clock)
+        self._program = program
+        self._watch = Watch(sessions, budget.gentle, clock, program)
 
-    def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None, program: Program | None = None,
+    def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None,
             known_sizes: Mapping[int, int] | None = None) -> Tally:
         """Work through the groups in order. ``tidy(session, work)`` clears up after a work that was broken off; what it
-        returns is told as left behind. ``program`` does what has no statement. ``known_sizes``: bytes of relations by oid, where
-        they were measured a moment ago.
+        returns is told as left behind. ``known_sizes``: bytes of relations by oid, where they were measured a moment ago.
 
         A signal to this process cancels what runs, clears up and is raised again.
         """
         tally, queue = Tally(), deque(groups)
         if not queue:
             return tally
-        self._program, self._watch = program, Watch(self._sessions, self._budget.gentle, self._clock, program)
         self._sizes = dict(known_sizes or {})
         if unknown := [oid for group in groups for work in group for oid in work.oids if oid not in self._sizes]:
             self._sizes |= sizes(self._sessions.first, unknown)

@@ -91,12 +91,12 @@ class Gentle:
 
     @property
     def watches(self) -> bool:
-        """Whether the server has to be asked anything while work is done."""
-        return self.give_way is not None or self.end_idle_transactions is not None or self.cancels
+        """Whether the server has to be asked anything while any work is done."""
+        return self.give_way is not None or self.end_idle_transactions is not None
 
     @property
     def cancels(self) -> bool:
-        """Whether what has no brake is ended when others need the server more."""
+        """Whether the server has to be asked while what has no brake is done, which is ended when others need the server more."""
         return self.cancel_after is not None and self.waits
 
     def settings(self, *, urgent: bool) -> dict[str, str]:

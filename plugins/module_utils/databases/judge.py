@@ -223,9 +223,11 @@ def _settings(facts: _Facts, limits: DatabaseLimits) -> list[Finding]:
                 findings.append(Finding("database.settings", name, Status.UNKNOWN, f"this server has no setting {name}, or hides it",
                                         None, wanted, hint="Take it out of the policy, or see SELECT name FROM pg_settings;"))
             wrong = [row for row in seen if row["value"] not in values]
-            findings += [Finding("database.settings", name, Status(word), f"{name} is {row['value']} for {row['place']}, and has to be "
-                                 f"{wanted}", row["value"], wanted, hint=_setting_hint(name, values[0], row["place"]))
-                         for row in wrong]
+            for row in wrong:
+                place = f"the server of {facts['name']}" if row["place"] == "the server" else row["place"]
+                findings.append(Finding(
+                    "database.settings", name, Status(word), f"{name} is {row['value']} for {place}, and has to be {wanted}", row["value"],
+                    wanted, hint=_setting_hint(name, values[0], row["place"])))
             if seen and not wrong:
                 findings.append(Finding("database.settings", name, Status.PASS, f"{name} is {seen[0]['value']}", seen[0]["value"], wanted))
     return findings

@@ -173,8 +173,8 @@ def _work(sessions: Sessions, policy: MaintenancePolicy, drawn: _Drawn, working:
             whole.results += spared
         if not steps or sessions.stopping.is_set():
             continue
-        crew = Crew(sessions, working, Deadline(clock, max(0.0, deadline.left - working.reserve)), clock)
-        tally = crew.run(_groups(steps), pace=Pace(policy.vacuum.rate), tidy=tidy, program=means.rewriter)
+        crew = Crew(sessions, working, Deadline(clock, max(0.0, deadline.left - working.reserve)), clock, means.rewriter)
+        tally = crew.run(_groups(steps), pace=Pace(policy.vacuum.rate), tidy=tidy)
         whole.results += tally.results
         whole.lost = tally.lost
         whole.raise_if_lost()

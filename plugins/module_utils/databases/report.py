@@ -51,9 +51,10 @@ class Maintenance:
 
         A relation that is not done is a warning, one near wraparound a failure, and so is one where the work failed.
         """
-        findings = [_finding(result) for result in self.results if result.status in ("done", "failed")]
-        findings += [Finding(skip.check, skip.relation, Status.FAIL if skip.urgent else Status.WARN, _sentence(skip), hint=skip.hint)
-                     for skip in self.skips()]
+        findings = [_finding(result, subject) for result in self.results if result.status in ("done", "failed")]
+        # A report has those of several databases, and relations of one name.
+        findings += [Finding(skip.check, skip.relation, Status.FAIL if skip.urgent else Status.WARN,
+                             f"{_sentence(skip)} (in database {subject})", hint=skip.hint) for skip in self.skips()]
         findings += self.plan.advice
         if not findings and not self.plan.work:
             findings.append(Finding("database.maintenance", subject, Status.PASS, "Nothing was due"))
@@ -110,12 +111,13 @@ def _with_left_behind(result: Result) -> str:
     return f"{result.message}; left behind for the next run: {result.left_behind}" if result.left_behind else result.message
 
 
-def _finding(result: Result) -> Finding:
+def _finding(result: Result, database: str) -> Finding:
     work = result.work
     if result.status == "done":
         return Finding("database.maintenance", work.relation, Status.PASS,
                        f"{work.action} took {format_duration(result.seconds)} ({work.reason})", observed=round(result.seconds, 3), unit="s")
-    return Finding("database.maintenance", work.relation, Status.FAIL, f"{work.action} failed: {_with_left_behind(result)}",
+    return Finding("database.maintenance", work.relation, Status.FAIL,
+                   f"{work.action} failed: {_with_left_behind(result)} (in database {database})",
                    hint=result.hint or f"Run it by hand to see more: {work.action} {work.relation}")
 
 

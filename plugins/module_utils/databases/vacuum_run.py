@@ -45,8 +45,8 @@ def maintain_tables(session: Session, open_session: OpenSession, policy: VacuumP
             warnings += would_end(session, budget.gentle)
         if check_mode or not plan.work:
             return Maintenance(plan, [], [*warnings, *sessions.warnings], check_mode)
-        crew = Crew(sessions, budget, deadline, clock)
-        tally = crew.run(plan.groups(), pace=Pace(policy.rate), **({"program": rewriter, "tidy": rewriter.tidy} if rewriter else {}))
+        tally = Crew(sessions, budget, deadline, clock, rewriter).run(
+            plan.groups(), pace=Pace(policy.rate), tidy=rewriter.tidy if rewriter else None)
     tally.raise_if_lost()
     verify_tables(session, tables, tally.results, policy, clock)
     return Maintenance(plan, tally.results, [*warnings, *sessions.warnings], check_mode)

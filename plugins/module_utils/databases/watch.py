@@ -83,8 +83,7 @@ class Watch:
     @contextlib.contextmanager
     def looking_on(self, works: Collection[Work]) -> Iterator[None]:
         """While this is open, over these works; without anything to look for there is neither thread nor session."""
-        asks = self._gentle.give_way is not None or self._gentle.end_idle_transactions is not None \
-            or (self._gentle.cancels and not all(work.has_brake for work in works))
+        asks = self._gentle.watches or (self._gentle.cancels and not all(work.has_brake for work in works))
         if not asks and not any(work.room for work in works):
             yield
             return
@@ -198,7 +197,10 @@ class Watch:
         found = hold(observe_pressure(session, self._gentle, self._sessions.pids, self._sessions.host), self._gentle)
         # What cannot be seen was told before it began, and is no reason to throw away what was done since.
         lasted = self._excess.seen(found is not None and not found.lasting, now)
-        for worker in brakeless if lasted is not None else ():
+        if lasted is None:
+            return
+        self._excess.seen(False, now)  # what is begun next is given as long
+        for worker in brakeless:
             self._break_off(worker, Hold(f"{found.reason}, for {format_duration(lasted)}, and it has no brake",
                                          f"{found.hint}; a longer cancel_after lets it go on for longer"))
 

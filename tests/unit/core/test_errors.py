@@ -31,5 +31,9 @@ def test_without_a_hint_the_message_stands_alone():
     assert str(Unreachable("No answer")) == "No answer" and Unreachable("x").evidence == {}
 
 
+def test_what_ends_a_sentence_already_gets_no_second_stop():
+    assert str(Unreachable("Is it running?", hint="See its log")) == "Is it running? See its log"
+
+
 def test_a_missing_library_is_named_with_its_place():
     assert "psutil" in LibraryMissing("psutil").message and "pip install 'psutil'" in LibraryMissing("psutil").hint

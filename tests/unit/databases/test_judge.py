@@ -63,7 +63,7 @@ def judged(limits: dict, **facts) -> dict:
     ({"inactive_slot_retained": {"fail": "1GiB"}}, ("slots", "new"), "pass", "keeps no WAL"),
     ({"archive_age": {"fail": "1h"}}, ("archive_age", "archiver"), "pass", ""),
     ({"invalid_indexes": {"warn": 0}}, ("invalid_indexes", "shop"), "warn", "public.i is 1"),
-    ({"settings": {"fail": {"fsync": True}}}, ("settings", "fsync"), "fail", "fsync is off for the server, and has to be on"),
+    ({"settings": {"fail": {"fsync": True}}}, ("settings", "fsync"), "fail", "fsync is off for the server of shop, and has to be on"),
     ({"settings": {"warn": {"synchronous_commit": ["on", "local"]}}}, ("settings", "synchronous_commit"), "warn", "off for role app"),
     ({"settings": {"fail": {"no_such": "on"}}}, ("settings", "no_such"), "unknown", "no setting no_such"),
 ])
