@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate_check
-short_description: Check certificates in files, keystores, clusters, clouds and at TLS endpoints against a policy
+short_description: Check certificates in files, keystores, clusters, clouds, Vault and at TLS endpoints against a policy
 description:
   - Looks at many certificates in one task, at endpoints concurrently, and judges their dates, chain, names, keys,
     signatures and protocols; where O(policy) asks for it, also revocation, stapling and CAA.
@@ -23,7 +23,8 @@ author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0
 options:
   sources:
-    description: What to look at. Each entry has exactly one of C(endpoint), C(file), C(folder), C(secret), C(certificate), C(acm).
+    description:
+      - What to look at. Each entry has exactly one of C(endpoint), C(file), C(folder), C(secret), C(certificate), C(acm), C(vault).
     type: list
     elements: dict
     required: true
@@ -53,9 +54,16 @@ options:
       acm:
         description: Certificate of AWS Certificate Manager, its ARN or domain, or V(*) for all of the region.
         type: str
+      vault:
+        description:
+          - Certificate that a PKI engine of HashiCorp Vault has issued and keeps, as C(mount/name), of which the newest counts,
+            or C(mount/serial), such as V(pki/3a:5b:0c:9d).
+          - With C(mount/*) the newest of each name; revoked ones are passed over, and those that have expired, unless O(policy)
+            says C(include_ended). The issuers of the mount are judged too.
+        type: str
       served_at:
         description:
-          - Endpoints that must show the certificate of this file, secret, certificate or ARN. They are judged too.
+          - Endpoints that must show the certificate of this file, secret, certificate, ARN or name. They are judged too.
           - Keys as here, of those that go with C(endpoint).
         type: list
         elements: dict
@@ -95,7 +103,9 @@ options:
         type: bool
         default: false
       patterns:
-        description: File names to look at in a folder; by default C(*.pem), C(*.crt), C(*.cer), C(*.der), C(*.p12), C(*.pfx), C(*.jks).
+        description:
+          - File names to look at in a folder; by default C(*.pem), C(*.crt), C(*.cer), C(*.der), C(*.p12), C(*.pfx), C(*.jks).
+          - With C(vault), the names of which certificates count, such as V(*.shop.example.com); by default all.
         type: list
         elements: str
       policy:
@@ -116,6 +126,7 @@ options:
         that it names; where neither answers it is C(unknown).
       - C(require_stapling), whether the server must staple a good OCSP answer.
       - C(caa_issuers), the domains of which the CAA records of each name must let just these issue, such as C(letsencrypt.org).
+      - C(include_ended), whether of all that a mount of Vault keeps what has expired counts too where nothing newer has its names.
       - What has no limit is not judged; an expired certificate always is.
     type: dict
     default: {}
@@ -143,6 +154,7 @@ requirements:
 extends_documentation_fragment:
   - evenkeel.ops.acm
   - evenkeel.ops.kubernetes_certificates
+  - evenkeel.ops.vault
   - evenkeel.ops.attributes
 """
 
@@ -188,6 +200,24 @@ EXAMPLES = r"""
           - endpoint: shop.example.com
             addresses: [192.0.2.10, 192.0.2.11]
     policy: {warn_days: 30, fail_days: 14, verify_revocation: true, caa_issuers: [letsencrypt.org]}
+
+- name: Check what Vault has issued, and that the gateway shows the newest of it
+  evenkeel.ops.certificate_check:
+    vault:
+      url: https://vault.example.com:8200
+      ca_cert: /etc/ssl/internal-ca.pem
+      auth: approle
+      role_id: "{{ vault_role_id }}"
+      secret_id: "{{ vault_secret_id }}"
+    sources:
+      - vault: pki/internal/*
+        ca_cert: /etc/ssl/internal-ca.pem
+        patterns: ['*.shop.example.com']
+      - vault: pki/internal/api.shop.example.com
+        ca_cert: /etc/ssl/internal-ca.pem
+        served_at:
+          - endpoint: api.shop.example.com
+    policy: {warn_days: 30, fail_days: 14, max_age: 365d}
 """
 
 RETURN = r"""
@@ -249,6 +279,7 @@ OPTIONS = own(
         "secret": {"type": "str", "no_log": False},
         "certificate": {"type": "str"},
         "acm": {"type": "str"},
+        "vault": {"type": "str"},
         "served_at": {"type": "list", "elements": "dict"},
         "addresses": {"type": "list", "elements": "str"},
         "server_name": {"type": "str"},
@@ -266,7 +297,7 @@ OPTIONS = own(
     timeout={"type": "str", "default": "10s"},
     retries={"type": "int", "default": 0},
     concurrency={"type": "int", "default": 50},
-) + assembly.OPTIONS
+) + assembly.CHECK_OPTIONS
 
 
 def run(request: Request) -> Outcome:

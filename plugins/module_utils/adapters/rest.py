@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,7 +72,6 @@ class Rest:
             raise LibraryMissing("requests") from error
         self.target = target
         self.what = what
-        self._requests = requests
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", **target.headers})
@@ -83,6 +82,11 @@ class Rest:
         guard(adapter.poolmanager)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+
+    @property
+    def session(self) -> Any:
+        """The session of requests, for a client library of the service that takes one."""
+        return self._session
 
     def close(self) -> None:
         """Hang up."""
@@ -157,27 +161,8 @@ class Rest:
         raise CommandFailed(f"{where} answers {response.status_code}: {_sentence(said)}",
                             hint="What it said is in the evidence; its log says more", evidence=evidence)
 
-    @contextmanager
-    def _translated(self, path: str) -> Iterator[None]:
-        library, where = self._requests.exceptions, f"{self.what} at {self.target.url}"
-        evidence = {"url": f"{self.target.url}{path}"}
-        try:
-            yield
-        except library.Timeout as error:
-            raise TimedOut(f"{where} gave no answer in time", hint="Something listens there and does not answer: see its log, "
-                           "or allow a longer request_timeout", evidence=evidence) from error
-        except library.SSLError as error:
-            raise Unreachable(f"{where}: TLS failed: {_reason(error)}", hint="Check the certificate, or name its authority in ca_cert",
-                              evidence=evidence) from error
-        except (library.ConnectionError, library.ChunkedEncodingError) as error:
-            raise Unreachable(f"{where} does not answer: {_reason(error)}", hint="Check address and port, and that the service runs",
-                              evidence=evidence) from error
-        except (library.RequestException, UnicodeError) as error:
-            raise Unreachable(f"{where} cannot be asked: {_reason(error)}", hint="Check its address", evidence=evidence) from error
-        except OSError as error:
-            if isinstance(error, library.RequestException):
-                raise
-            raise CommandFailed(f"{where}: {error}", hint="See the evidence", evidence=evidence) from error
+    def _translated(self, path: str) -> AbstractContextManager[None]:
+        return translated(f"{self.what} at {self.target.url}", {"url": f"{self.target.url}{path}"})
 
 
 class _Body:
@@ -236,6 +221,31 @@ def _unix_adapter(path: str, retry: Any) -> Any:
             pool.close()
 
     return Adapter(max_retries=retry)
+
+
+@contextmanager
+def translated(where: str, evidence: dict[str, Any]) -> Iterator[None]:
+    """What requests says of the network, in our words; ``where`` begins the sentence.
+
+    :raises Unreachable, TimedOut, CommandFailed: where no answer comes
+    """
+    from requests import exceptions as library
+
+    try:
+        yield
+    except library.Timeout as error:
+        raise TimedOut(f"{where} gave no answer in time", hint="Something listens there and does not answer: see its log, "
+                       "or allow a longer request_timeout", evidence=evidence) from error
+    except library.SSLError as error:
+        raise Unreachable(f"{where}: TLS failed: {_reason(error)}", hint="Check the certificate, or name its authority in ca_cert",
+                          evidence=evidence) from error
+    except (library.ConnectionError, library.ChunkedEncodingError) as error:
+        raise Unreachable(f"{where} does not answer: {_reason(error)}", hint="Check address and port, and that the service runs",
+                          evidence=evidence) from error
+    except (library.RequestException, UnicodeError) as error:
+        raise Unreachable(f"{where} cannot be asked: {_reason(error)}", hint="Check its address", evidence=evidence) from error
+    except OSError as error:
+        raise CommandFailed(f"{where}: {error}", hint="See the evidence", evidence=evidence) from error
 
 
 def answers(rest: Rest, path: str) -> bool:

@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..adapters import acm, kubernetes_certificates
+from ..adapters import acm, kubernetes_certificates, vault
 from ..adapters.x509 import X509
 from ..certificates.ports import Elsewhere, Held, Inquiry
+from ..certificates.sources import Source
 from ..core.edge import Request
 from ..core.errors import InvalidOption
 from ..core.options import own
 from ..core.quantities import parse_duration
 
 OPTIONS = own(resolver={"type": "str"}) + kubernetes_certificates.OPTIONS + acm.OPTIONS
+# Of a check; what is renewed is nowhere read from Vault.
+CHECK_OPTIONS = OPTIONS + vault.OPTIONS
 
 
 def elsewhere(request: Request, reader: X509) -> Elsewhere:
@@ -42,13 +45,25 @@ def elsewhere(request: Request, reader: X509) -> Elsewhere:
 
         return revocation.Inquiry(request.clock, timeout=timeout, resolver=resolver)
 
-    def secrets(name: str) -> Sequence[Held]:
-        return cluster().secrets(name)
+    @lru_cache(maxsize=1)
+    def authority() -> Any:
+        from ..adapters.vault_pki import Vault
 
-    def certificates(name: str) -> Sequence[Held]:
-        return cluster().certificates(name)
+        return Vault(request["vault"] or {}, reader.parse)
 
-    return Elsewhere({"secret": secrets, "certificate": certificates, "acm": lambda name: amazon().certificates(name)}, inquiry)
+    def issued_by(source: Source) -> Sequence[Held]:
+        from ..certificates import issued
+
+        path, wanted = issued.split(source.vault or "")
+        mount = authority().mount(path, wanted if issued.SERIAL.fullmatch(wanted) else None)
+        return issued.issued(mount, source, reader, request.clock.now())
+
+    return Elsewhere({
+        "secret": lambda source: cluster().secrets(source.secret or ""),
+        "certificate": lambda source: cluster().certificates(source.certificate or ""),
+        "acm": lambda source: amazon().certificates(source.acm or ""),
+        "vault": issued_by,
+    }, inquiry)
 
 
 def cluster_of(request: Request) -> Any:

@@ -191,7 +191,7 @@ class _Observer:
         [kind, *_others] = [kind for kind in self.stores if getattr(source, kind) is not None]
         name = getattr(source, kind)
         try:
-            held = self.stores[kind](name)
+            held = self.stores[kind](source)
         except LibraryMissing:
             raise
         except OpsError as error:

@@ -32,6 +32,7 @@ class CertificatePolicy:
     ``every_address``: an endpoint is looked at on each address that its name has. ``verify_revocation``: no certificate of the
     path may be revoked, by OCSP or by its list. ``require_stapling``: the server must staple a good OCSP answer.
     ``caa_issuers``: the domains of the authorities (RFC 8659), of which the names' CAA records must have just these.
+    ``include_ended``: of all that an authority keeps, what has expired counts too where nothing newer has its names.
     """
 
     warn_days: float | None = None
@@ -49,6 +50,7 @@ class CertificatePolicy:
     verify_revocation: bool = False
     require_stapling: bool = False
     caa_issuers: frozenset[str] | None = None
+    include_ended: bool = False
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> CertificatePolicy:
@@ -126,5 +128,5 @@ _READERS = {
     "warn_days": _number, "fail_days": _number, "max_age": _duration, "min_rsa_bits": _number, "min_ec_bits": _number,
     "signature_hashes": _hashes, "min_protocol": _protocol, "refuse_older": _flag, "verify_chain": _flag,
     "verify_host": _flag, "allow_self_signed": _flag, "every_address": _flag, "verify_revocation": _flag,
-    "require_stapling": _flag, "caa_issuers": _domains,
+    "require_stapling": _flag, "caa_issuers": _domains, "include_ended": _flag,
 }

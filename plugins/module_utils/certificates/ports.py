@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from .sources import Source
+
 
 class Reader(Protocol):
     """``X509`` of adapters/x509.py: reads files, and answers questions about certificates (DER)."""
@@ -54,9 +56,17 @@ class Held(Protocol):
     record: tuple[str, str, str, str] | None
 
 
+class IssuedByMount(Protocol):
+    """``PkiMount`` of adapters/vault_pki.py: everything that an authority has issued and keeps."""
+
+    certificates: Sequence[tuple[bytes, str]]
+    issuers: Sequence[tuple[bytes, ...]]
+    gone: int
+
+
 @dataclass(frozen=True)
 class Elsewhere:
-    """What only some sources need. ``stores`` read a ``secret``, a ``certificate`` or ``acm`` by its name; ``inquiry`` makes who asks."""
+    """What only some sources need. ``stores``, by the key of a source that names what they hold, read it; ``inquiry`` makes who asks."""
 
-    stores: Mapping[str, Callable[[str], Sequence[Held]]]
+    stores: Mapping[str, Callable[[Source], Sequence[Held]]]
     inquiry: Callable[[], Inquiry]

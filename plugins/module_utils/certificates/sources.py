@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where certificates are looked for: files, folders, endpoints, a cluster's objects and Amazon's store, read from options."""
+"""Where certificates are looked for: files, folders, endpoints, a cluster's objects, Amazon's store, Vault; read from options."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..core.errors import InvalidOption
 from .policy import CertificatePolicy
 
 FORMATS = ("auto", "pem", "der", "pkcs12", "jks")
-KINDS = ("endpoint", "file", "folder", "secret", "certificate", "acm")
+KINDS = ("endpoint", "file", "folder", "secret", "certificate", "acm", "vault")
 # Kinds that hold one certificate, of which endpoints can be asked whether they show it.
-_PLACES = ("file", "secret", "certificate", "acm")
+_PLACES = ("file", "secret", "certificate", "acm", "vault")
 # The port that is meant where an endpoint names none, by the protocol that STARTTLS is spoken in.
 _PORTS = {None: 443, "smtp": 25, "imap": 143, "pop3": 110, "postgres": 5432, "mysql": 3306, "ldap": 389}
 STARTTLS = tuple(name for name in _PORTS if name)
@@ -26,11 +26,12 @@ _ENDPOINT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]@]+))
 
 @dataclass(frozen=True)
 class Source:
-    """One entry of ``sources``. Exactly one of ``file``, ``folder``, ``host``, ``secret``, ``certificate`` and ``acm`` is set.
+    """One entry of ``sources``. Exactly one of ``file``, ``folder``, ``host``, ``secret``, ``certificate``, ``acm``, ``vault`` is set.
 
     ``subject`` is what findings are about. ``host`` and ``server_name`` are plain ASCII (IDNs as A-labels);
     ``server_name`` is None where no SNI is sent, as for an address. ``hosts`` are the names that the certificate must be
-    valid for. ``secret`` and ``certificate`` are ``namespace/name`` or ``namespace/*``, ``acm`` an ARN, a domain or ``*``.
+    valid for. ``secret`` and ``certificate`` are ``namespace/name`` or ``namespace/*``, ``acm`` an ARN, a domain or ``*``, ``vault`` a
+    mount and, after its last slash, a name, serial number or ``*``.
     ``addresses`` are looked at instead of those that the name has. ``place`` is the source whose certificate this endpoint
     is to show.
     """
@@ -53,6 +54,7 @@ class Source:
     secret: str | None = None
     certificate: str | None = None
     acm: str | None = None
+    vault: str | None = None
     addresses: tuple[str, ...] = ()
     place: Source | None = None
 
@@ -89,6 +91,8 @@ def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> 
     name = given.get("name")
     if kind in ("secret", "certificate"):
         _object_name(given[kind], f"{where}.{kind}")
+    if kind == "vault":
+        given[kind] = _in_mount(given[kind], f"{where}.vault")
     if kind != "endpoint":
         return Source(subject=name or printable(given[kind]), format=given.get("format") or "auto",
                       recursive=bool(given.get("recursive")), patterns=tuple(given.get("patterns") or ()),
@@ -107,8 +111,8 @@ def _source(entry: Mapping[str, Any], policy: CertificatePolicy, where: str) -> 
 def _showing(place: Source, entry: Mapping[str, Any], where: str) -> list[Source]:
     """The endpoints that are to show the certificate of ``place``; judged as the place is, unless they say otherwise."""
     endpoints = entry.get("served_at") or ()
-    if endpoints and (place.secret or place.certificate or place.acm or "").endswith("*"):
-        raise InvalidOption(f"{where}: served_at goes with one certificate", hint="Name one secret, certificate or ARN in this entry")
+    if endpoints and (place.secret or place.certificate or place.acm or place.vault or "").split("/")[-1] == "*":
+        raise InvalidOption(f"{where}: served_at goes with one certificate", hint="Name one secret, certificate, ARN or name in this entry")
     found = []
     for number, one in enumerate(endpoints):
         inside = f"{where}.served_at[{number}]"
@@ -125,7 +129,7 @@ def _showing(place: Source, entry: Mapping[str, Any], where: str) -> list[Source
 # Keys that only some kinds of source have; a key on the wrong one would be ignored in silence.
 _FITS = {
     "server_name": ("endpoint",), "starttls": ("endpoint",), "format": ("file", "folder"), "recursive": ("folder",),
-    "patterns": ("folder",), "key_file": ("file", "endpoint"), "hosts": ("file", "endpoint", "secret", "certificate", "acm"),
+    "patterns": ("folder", "vault"), "key_file": ("file", "endpoint"), "hosts": ("endpoint", *_PLACES),
     "password": ("file", "folder", "endpoint"), "addresses": ("endpoint",), "served_at": _PLACES,
 }
 _ENDPOINT_KEYS = ("endpoint", "name", "server_name", "starttls", "addresses", "hosts", "ca_cert", "policy")
@@ -135,6 +139,17 @@ def _object_name(text: str, where: str) -> None:
     """Namespaces are DNS labels, names of secrets and certificates subdomains (Kubernetes, "Object Names and IDs")."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/(\*|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)", text):
         raise InvalidOption(f"{where}: {text!r} is not namespace/name", hint="Write it as production/shop-tls, or production/* for all")
+
+
+def _in_mount(text: str, where: str) -> str:
+    """A mount of Vault, of one or more parts, and what is meant in it; without slashes around it, and without ``..``, which would lead
+    to another path of Vault's API.
+    """
+    parts = text.strip("/").split("/")
+    if len(parts) < 2 or not all(re.fullmatch(r"(?!\.+$)[^\s\x00-\x1f/?#%\\]{1,255}", part) for part in parts):
+        raise InvalidOption(f"{where}: {printable(text)!r} is no mount and name",
+                            hint="Write it as pki/shop.example.com, with a serial number in place of the name, or pki/* for all")
+    return "/".join(parts)
 
 
 def parse_endpoint(text: str, *, starttls: str | None = None, where: str = "endpoint") -> tuple[str, int]:
