@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,20 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    """A ledger with an ordinary day and the days before."""
-    kept = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+@pytest.fixture(scope="session")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger with an ordinary day and the days before."""
+    path = tmp_path_factory.mktemp("month") / "ledger.sqlite"
+    kept = Ledger(f"sqlite:///{path}")
     for record in [*(record for record in days.earlier() if record["at"] != days.instant(0)), *days.ordinary()]:
         run = record["run"] if record["at"] == days.instant(0) else f"earlier-{record['at']}"
         row = {key: record[key] for key in ("at", "system", "environment", "host", "area", "procedure", "status", "changed", "body")}
         kept.append({**row, "run": run}, record["findings"])
+    return path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, month: Path) -> Path:
+    """The folder of a copy of it."""
+    shutil.copy(month, tmp_path / "ledger.sqlite")
     return tmp_path

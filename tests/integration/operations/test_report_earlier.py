@@ -47,7 +47,8 @@ def test_trends_plots_ages_and_news_end_with_the_run_that_is_asked_for(playbook,
     report = json.loads(path.read_text(encoding="utf-8"))
     assert report["ended"] == ended < report["generated_at"]
     assert [point["share"] for point in report["trends"]] == [91.0, report["verdict"]["share"]]
-    instants = [at for entries in report["series"].values() for entry in entries for points in entry["lines"].values() for at, _ in points]
+    lines = [points for entries in report["series"].values() for entry in entries for points in entry["lines"].values()]
+    instants = [point[0] for points in lines for point in points]
     assert len(instants) > 100 and max(instants) == ended
     assert [copy["age_seconds"] for copy in report["backups"]] == [3 * 3600]
     assert (report["changes"]["new"], report["changes"]["until"]) == (1, days.instant(24 * (DAY + 1)))
