@@ -150,8 +150,9 @@ DOCUMENTS = [
      "status": {"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
                 "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}},
     {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [
-        {"metadata": {"name": f"shop-{number}"}, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
-                                                           "containerStatuses": [{"name": "web", "restartCount": number, "state": {}}]}}
+        {"metadata": {"name": f"shop-{number}"}, "status": {
+            "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "web", "restartCount": number, "state": {}}]}}
         for number in range(2)]},
 ]
 _ODD = [None, True, -1, 0, 10**30, 1.5, "", "x", "\ud800", [], [None], [[]], {}, {"a": None}, "9" * 5000]

@@ -112,7 +112,6 @@ def asking(trusted: Authority, ca_cert: str) -> Way:
     return way
 
 
-
 def services(url: str) -> dict[str, Way]:
     """What we ask over HTTP and not as a probe: ``{h}`` in ``url`` is the host."""
     def at(host: str) -> dict[str, Any]:
