@@ -83,11 +83,11 @@ def newest_pg() -> Iterator[Any]:
 def start_quickly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Whatever Ansible runs here shares compiled code and archives of modules with the other runs of this session."""
     own = tmp_path_factory.getbasetemp()
-    shared = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "quick"
+    shared = Path(os.environ.get("EVENKEEL_TEST_SHARED") or (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "quick")
     quick = ROOT / "tests" / "testbed" / "quick"
     with pytest.MonkeyPatch.context() as patch:
         for variable in ("EVENKEEL_TEST_BYTECODE", "EVENKEEL_TEST_PAYLOADS"):
-            folder = shared / variable.lower()
+            folder = shared / variable.rpartition("_")[2].lower()
             folder.mkdir(parents=True, exist_ok=True)
             patch.setenv(variable, str(folder))
         patch.setenv("PYTHONPATH", str(quick), prepend=os.pathsep)

@@ -43,6 +43,7 @@ def running_host(folder: Path) -> Iterator[ModuleHost]:
 
 def main() -> None:
     """Listen; become a module for each request."""
+    importlib.import_module("tests.testbed.quick.sitecustomize").compile_collections_once()
     module = importlib.import_module("tests.testbed.module")
     importlib.import_module("ansible_collections.evenkeel.ops.plugins.module_utils.core.edge")
 

@@ -66,6 +66,7 @@ def main() -> None:
     """Listen; become ansible-playbook for each request."""
     for name in _IMPORTED:
         importlib.import_module(name)
+    importlib.import_module("tests.testbed.quick.sitecustomize").compile_collections_once()
     _forget_the_collection()
     serve(sys.argv[1], _become)
 
