@@ -9,7 +9,8 @@ from tests.integration.reliability.figures import scaled
 
 PROMISE = "memory is constant"
 MIB = 2**20
-SMALL, LARGE, SHAPE = scaled((100 * MIB, 10_240 * MIB, 1024 * MIB), (10 * MIB, 200 * MIB, 64 * MIB))
+# Memory is looked at 50 times a second: the peak of a run as short as that of 10 MiB may be missed, which the slack allows for.
+SMALL, LARGE, SHAPE, SLACK = scaled((100 * MIB, 10_240 * MIB, 1024 * MIB, 0), (10 * MIB, 200 * MIB, 64 * MIB, 8 * MIB))
 
 
 def test_a_large_log_takes_no_more_memory_than_a_small_one(tmp_path, figure):
@@ -24,7 +25,7 @@ def test_a_large_log_takes_no_more_memory_than_a_small_one(tmp_path, figure):
         counted.append(expected)
     figure(PROMISE, f"a log of {LARGE // MIB:,} MiB scanned, against one of {SMALL // MIB} MiB",
            f"log_scan {peaks[1] / peaks[0]:.2f} ({peaks[1] / MIB:.0f} MiB against {peaks[0] / MIB:.0f} MiB; {counted[1]:,} events)")
-    assert peaks[1] <= 1.1 * peaks[0], peaks
+    assert peaks[1] <= 1.1 * peaks[0] + SLACK, peaks
 
 
 def test_what_is_no_log_takes_no_more_memory_than_a_small_log(tmp_path, figure):
@@ -39,4 +40,4 @@ def test_what_is_no_log_takes_no_more_memory_than_a_small_log(tmp_path, figure):
     worst = max(peaks, key=lambda shape: peaks[shape])
     figure(PROMISE, f"{', '.join(HOSTILE)} of {SHAPE // MIB:,} MiB scanned as a log, against a log of {SMALL // MIB} MiB",
            f"log_scan {peaks[worst] / small:.2f} at the most ({worst}: {peaks[worst] / MIB:.0f} MiB against {small / MIB:.0f} MiB)")
-    assert peaks[worst] <= 1.2 * small, peaks
+    assert peaks[worst] <= 1.2 * small + SLACK, peaks
