@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +91,7 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("system", sorted(FIGURES))
-def test_a_day_under_the_production_policy(system, lab, web, tmp_path):
+def test_a_day_under_the_production_policy(system, lab, web, tmp_path, playbook_host):
     given = connection(lab, web, tmp_path, system) | {
         "ansible_connection": "local", "ansible_python_interpreter": sys.executable,
         "evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite", "operations_report_folder": str(tmp_path / "reports"),
@@ -101,11 +100,9 @@ def test_a_day_under_the_production_policy(system, lab, web, tmp_path):
     (tmp_path / "logrotate.d").mkdir()
     extra = tmp_path / "connection.json"
     extra.write_text(json.dumps(given))
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "evenkeel.ops.operations.daily",
-         "-i", str(ROOT / "inventories" / system / "production"), "-e", f"@{extra}"],
-        cwd=ROOT, text=True, capture_output=True, timeout=900, check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"})
+    done = playbook_host.run(
+        ["evenkeel.ops.operations.daily", "-i", str(ROOT / "inventories" / system / "production"), "-e", f"@{extra}"], folder=ROOT,
+        timeout=900, environment={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"})
     path = re.search(r"^data: +(\S+)$", done.stdout, re.MULTILINE)
     assert path, done.stdout[-6000:] + done.stderr
     report = json.loads(Path(path[1]).read_text(encoding="utf-8"))
