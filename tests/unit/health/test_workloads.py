@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption, Unreachable
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.targets import read_targets
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.workloads import complaints_of_workload, selector_of
 from hypothesis import given
@@ -113,3 +113,23 @@ def test_what_makes_no_sense_is_refused(options, message):
     with pytest.raises(InvalidOption) as error:
         asked(**options)
     assert message in error.value.message and error.value.hint
+
+
+@pytest.mark.parametrize("found, pods", [
+    ([], ()), ({"spec": {}}, ()), ({"spec": None, "metadata": {}}, ()), ({**deployment(), "status": {"observedGeneration": "x"}}, ()),
+    ({**deployment(), "status": 7}, ()), (deployment(replicas="many", seen=2), ()), (deployment(conditions=[None], readyReplicas=3), ()),
+    (None, [{}]), (None, [{"metadata": []}]), (None, [{"metadata": {"name": "p"}, "status": {"conditions": {"type": "Ready"}}}]),
+    (None, [pod(), {"metadata": {}, "status": {"containerStatuses": [{}, 1]}}]),
+])
+def test_what_is_no_object_of_kubernetes_is_told(found, pods):
+    options = {"selector": "app=x"} if found is None else {"workload": "deployment/shop"}
+    with pytest.raises(Unreachable) as odd:
+        said(found, pods, restarts={"le": 3}, **options)
+    assert "is not as Kubernetes has it" in odd.value.message and odd.value.hint
+
+
+@pytest.mark.parametrize("spec", [
+    7, {"selector": 7}, {"selector": {"matchLabels": [1]}}, {"selector": {"matchExpressions": [{"key": "a"}]}}])
+def test_a_selector_that_is_none_is_told(spec):
+    with pytest.raises(Unreachable):
+        asked(workload="deployment/shop", restarts={"le": 3}).pods_of({"spec": spec})
