@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
 
 from tests.integration.databases.conftest import REINDEX, VACUUM, flush, login
+from tests.integration.databases.test_postgresql_reindex import eventually
 
 STRICT = {
     "connections_percent": {"fail": 90}, "connections": {"fail": 50}, "cache_hit_percent": {"fail": 1}, "transaction_age": {"fail": "1d"},
@@ -58,7 +59,8 @@ def test_old_and_idle_transactions_and_who_waits_for_them(run_module, database, 
         holder.run("LOCK TABLE public.t")
         thread = threading.Thread(target=lambda: waiter.run("SELECT * FROM public.t"))
         thread.start()
-        time.sleep(0.5)
+        eventually(lambda: session.value("SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", (waiter.backend_pid,)))
+        time.sleep(0.2)
         seen = found(run_module("postgresql_check", login(database, limits=limits)))
         pid = holder.backend_pid
         assert seen["transaction_age"]["status"] == "fail" and seen["transaction_age"]["subject"] == f"pid {pid} of postgres"
