@@ -84,10 +84,12 @@ def _become(request: dict[str, Any], tell: Callable[[int], None]) -> None:
     """Two processes: one runs, the other waits for its exit status."""
     run = os.fork()
     if run:
-        tell(run)
-        _run, status = os.waitpid(run, 0)
-        tell(os.waitstatus_to_exitcode(status))
-        os._exit(0)
+        try:
+            tell(run)
+            _run, status = os.waitpid(run, 0)
+            tell(os.waitstatus_to_exitcode(status))
+        finally:  # whoever asked may be gone; this is no Ansible that would have to clear away
+            os._exit(0)
     from ansible import constants
     from ansible.cli.playbook import main as playbook
     from ansible.utils.path import cleanup_tmp_file
