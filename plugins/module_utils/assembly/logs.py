@@ -151,8 +151,9 @@ class LogScan:
         self.reading.where, self.reading.unit = f"{options['index']} ({options['query']})", "documents"
         read_to = self._known.beside.get("until")
         since = parse_instant(read_to).timestamp() if read_to else self._since
-        until = self._clock.now().timestamp() - parse_duration(options["delay"], option="elasticsearch.delay")
-        until = math.floor(1000 * until) / 1000  # as precise as it is kept
+        delay, late = (parse_duration(options[key], option=f"elasticsearch.{key}") for key in ("delay", "late"))
+        until = self._clock.now().timestamp() - delay
+        until = max(since, math.floor(1000 * until) / 1000)  # as precise as it is kept; a clock may go back, and delay be raised
         total = found = server.count(options["query"], since, until)
         quiet = not total and not server.count("*", since, until)  # that the query finds nothing is good news only where something arrives
         while found > max(1, self._limit // _DOCUMENT) and until - since > 1:  # a part of the time, so that the rest has its turn
@@ -166,7 +167,7 @@ class LogScan:
             arrivals = Arrivals(_ms(since))
         self._tally.add(self._reader.document(one.fields, always=True) for one in server.documents(
             options["query"], arrivals.begin / 1000, until) if arrivals.is_new(one.id, one.at, _ms(until)))
-        arrivals.read_to(_ms(until), _ms(parse_duration(options["late"], option="elasticsearch.late")))
+        arrivals.read_to(_ms(until), _ms(late))
         self.reading.late, self.reading.late_by = arrivals.late, since - arrivals.earliest / 1000
         self.reading.left, self.reading.quiet = total - found, quiet and not arrivals.late
         self.positions.beside["late"] = arrivals.kept(question)

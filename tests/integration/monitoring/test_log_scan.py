@@ -273,6 +273,7 @@ def test_documents_that_arrive_late_are_counted_once_and_told(run_module, search
     gone = look(2500, 300, late="10m")
     assert gone[:3] == (1, 1, "unknown") and "arrived more than 10m after their instant: 1" in gone[3], gone
     assert look(late="10m")[:3] == (0, 0, "pass")
+    assert [look(late="10m", delay=delay)[:2] for delay in ("2h", "0s")] == [(0, 0)] * 2, "nor does one that is raised count any twice"
     assert look(query="namespace:*")[:2] == (0, 0), "another question begins where the last one ended"
 
 
@@ -281,7 +282,8 @@ def test_a_query_that_is_none_and_a_server_that_is_none_are_unknown(run_module, 
     for change in ({"query": "level:("}, {"url": "http://127.0.0.1:9", "timeout": "2s"}, {"index": "a,b/../c"}):
         answer = run_module("log_scan", {"elasticsearch": {"url": search, "index": "ok-*", **change}, "limits": LIMITS})
         assert [finding["status"] for finding in answer["findings"]] == ["unknown"] and answer["findings"][0]["hint"], answer
-    for change in ({"user": "ann"}, {"index": "-x"}, {"index": " "}, {"user": "a", "password": "b", "api_key": "c"}):
+    for change in ({"user": "ann"}, {"index": "-x"}, {"index": " "}, {"user": "a", "password": "b", "api_key": "c"},
+                   {"late": "-1h"}, {"delay": "soon"}):
         assert run_module("log_scan", {"elasticsearch": {"url": search, "index": "ok-*", **change}, "limits": LIMITS})["failed"]
 
 
