@@ -24,6 +24,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.opened: list[str] = []
+        self.astray: list[tuple[str, ...]] = []  # kept by the tests: what led away from this machine, and where to
         self.servers: set[int] = set()
         self.resolve: Callable[..., Any] = resolve
 
