@@ -30,10 +30,10 @@ options:
       - "C(exclude): patterns such as V(audit.*) of schema and index that are left alone."
       - "C(methods): for the access methods V(gist) and V(hash), the percentage of free space, as measured by pgstattuple, beyond which an
         index is rebuilt. By default they are rebuilt only when invalid, as are all others but B-trees."
-      - "C(free_space): what has to stay free on a tablespace's disk, as a size, while new indexes lie beside the old; the room beyond it
-        is shared out among the sessions. It is looked at for the plan, again before each rebuild (which may need as much as the index
-        has), and while one runs: that is cancelled where less is free. It can be told where the module runs on the server's own host and
-        may read its data directory. By default it is not looked at."
+      - "C(free_space): what has to stay free on a tablespace's disk, as a size, while new indexes lie beside the old. It is looked at for
+        the plan, again before each rebuild (which may need as much as the index has), and while one runs: that is cancelled where less is
+        free. It can be told where the module runs on the server's own host and may read its data directory. By default it is not looked
+        at."
       - "C(unknown_room): what is done where the room cannot be told: V(warn) (the default) and go on, V(refuse) or V(ignore)."
     type: dict
     required: true

@@ -71,16 +71,15 @@ class ServerHost:
         facts = self._facts
         return facts.data_directory if facts is not None and facts.data_directory else "server"
 
-    def rooms(self, session: Session, tablespaces: Collection[int], *, keep: int, sessions: int) -> dict[int, Room]:
-        """Room by tablespace: what is free beyond ``keep`` bytes, shared out among so many ``sessions`` that build at once.
+    def rooms(self, session: Session, tablespaces: Collection[int], *, keep: int) -> dict[int, Room]:
+        """Room by tablespace: what is free beyond ``keep`` bytes.
 
-        Several tablespaces on one file system each count all of it: `begin` is what looks closer.
+        Whatever is planned counts all of it, and so do several tablespaces on one file system: `begin` is what looks closer.
         """
         self._ask(session, tablespaces)
         found = {}
         for oid, disk in self._disks(tablespaces).items():
-            share = None if disk.free is None else max(0, disk.free - keep) // max(sessions, 1)
-            found[oid] = Room(disk.tablespace, share, disk.folder)
+            found[oid] = Room(disk.tablespace, None if disk.free is None else max(0, disk.free - keep), disk.folder)
         return found
 
     def begin(self, session: Session, needs: Sequence[Need]) -> str:

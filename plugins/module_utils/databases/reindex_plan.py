@@ -195,10 +195,8 @@ def _obstacle(index: Index, reason: str, policy: ReindexPolicy) -> Skip | None:
         return Skip(index.title, said, WHERE_KNOWN) if policy.unknown_room == "refuse" else None
     if index.bytes <= index.room.bytes:
         return None
-    return Skip(index.title, f"it needs {format_size(index.bytes)} beside the old one, and each session may fill "
-                f"{format_size(index.room.bytes)} of tablespace {index.room.tablespace} ({index.room.folder}), where "
-                f"{format_size(policy.free_space)} have to stay free ({reason})",
-                "Make room on that disk, or lower free_space or connection_budget")
+    return Skip(index.title, f"{index.room.lacks(index.bytes, policy.free_space)} ({reason})",
+                "Make room on that disk, or lower free_space")
 
 
 def _methods(value: Any, option: str) -> dict[str, float]:

@@ -90,8 +90,7 @@ def with_rooms(sessions: Sessions, indexes: Sequence[Index], policy: ReindexPoli
     """The indexes, each with the room that there is for it where the policy asks for that."""
     if policy.free_space is None or not indexes:
         return list(indexes)
-    rooms = sessions.host.rooms(sessions.first, {index.tablespace for index in indexes}, keep=policy.free_space,
-                                sessions=sessions.budget.connections)
+    rooms = sessions.host.rooms(sessions.first, {index.tablespace for index in indexes}, keep=policy.free_space)
     return [replace(index, room=rooms.get(index.tablespace)) for index in indexes]
 
 

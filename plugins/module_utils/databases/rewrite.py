@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from ..core.clock import Clock
 from ..core.errors import Busy, CommandFailed, Interrupted, OpsError, TimedOut
 from ..core.finding import Finding
-from ..core.quantities import format_size
 from ..core.waiting import Deadline, wait_until
 from .host import ServerHost
 from .room import WHERE_KNOWN, Need, Room, room_unknown
@@ -149,7 +148,7 @@ class Rewriter:
         facts = {row["oid"]: row for row in session.fetch(_TABLES, (oids,))}
         needs = {table.oid: _needs(table, facts[table.oid], policy) for table in tables if table.oid in facts}
         wanted = {need.tablespace for several in needs.values() for need in several}
-        rooms = host.rooms(session, wanted, keep=policy.free_space or 0, sessions=1) if wanted else {}
+        rooms = host.rooms(session, wanted, keep=policy.free_space or 0) if wanted else {}
         found = {table.oid: obstacle for table in tables
                  if (obstacle := _obstacle(table, facts.get(table.oid), needs.get(table.oid, ()), rooms))}
         return Study(found, needs, rooms, policy)
@@ -264,9 +263,7 @@ def _obstacle(table: Table, facts: Mapping[str, Any] | None, needs: Sequence[Nee
             if need.unknown == "refuse":
                 return Obstacle("whether there is room for the copy is not known", WHERE_KNOWN)
         elif room.bytes < need.bytes:
-            return Obstacle(f"it needs {format_size(need.bytes)} beside the old one, and {room.folder} (tablespace {room.tablespace}) has "
-                            f"{format_size(room.bytes)} beyond the {format_size(need.keep)} that have to stay free",
-                            "Make room on that disk, or lower free_space")
+            return Obstacle(room.lacks(need.bytes, need.keep), "Make room on that disk, or lower free_space")
     return None
 
 

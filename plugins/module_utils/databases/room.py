@@ -18,11 +18,16 @@ WHERE_KNOWN = "Run this on the server's own host as root or as its account, or s
 
 @dataclass(frozen=True)
 class Room:
-    """A tablespace, its folder, and the bytes that each session may fill of it; None where nobody knows."""
+    """A tablespace, its folder, and the bytes of its disk that may be filled; None where nobody knows."""
 
     tablespace: str
     bytes: int | None
     folder: str = ""
+
+    def lacks(self, needed: int, keep: int) -> str:
+        """How a sentence says that it is too small for what is needed."""
+        return (f"it needs {format_size(needed)} beside the old one, and {self.folder} (tablespace {self.tablespace}) has "
+                f"{format_size(self.bytes or 0)} beyond the {format_size(keep)} that have to stay free")
 
 
 @dataclass(frozen=True)

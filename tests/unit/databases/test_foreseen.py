@@ -50,4 +50,4 @@ def test_what_will_be_due_and_has_no_room_is_told_now():
                                          "free_space": "1GiB"})
     plan = plan_foreseen([full(room=Room("fast", 10, "/srv/fast"))], policy, Staying({1: 0.2}), measurable=False)
     assert plan.work == () and plan.skipped[0].reason.startswith("once its dead rows are out: it needs 7.8 MiB beside the old one")
-    assert "tablespace fast (/srv/fast), where 1.0 GiB have to stay free" in plan.skipped[0].reason
+    assert "/srv/fast (tablespace fast) has 10 B beyond the 1.0 GiB that have to stay free" in plan.skipped[0].reason

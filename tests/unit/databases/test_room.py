@@ -117,15 +117,16 @@ def test_room_is_promised_once_and_free_again_when_the_work_is_over():
     assert host.squeezed([Need(7, 1, 41)]) == "" and "only 41 B were left" in host.squeezed([Need(7, 1, 42)])
 
 
-def test_rooms_are_shared_out_among_the_sessions():
-    rooms = ServerHost(Look(110)).rooms(Server(), [7, 1663], keep=10, sessions=4)
-    assert (rooms[7].tablespace, rooms[7].bytes, rooms[7].folder) == ("fast", 25, "/srv/fast") and rooms[1663].folder == "/data"
+def test_room_is_what_is_free_beyond_what_has_to_stay_free():
+    rooms = ServerHost(Look(110)).rooms(Server(), [7, 1663], keep=10)
+    assert (rooms[7].tablespace, rooms[7].bytes, rooms[7].folder) == ("fast", 100, "/srv/fast") and rooms[1663].folder == "/data"
+    assert ServerHost(Look(5)).rooms(Server(), [7], keep=10)[7].bytes == 0
 
 
 @pytest.mark.parametrize("host, server", [(ServerHost(Look(100, here=False)), Server()), (ServerHost(Look(100)), Server(None)),
                                           (ServerHost(Look(None)), Server()), (ServerHost(), Server())])
 def test_what_nobody_can_see_is_not_known(host, server):
-    assert host.rooms(server, [7], keep=0, sessions=1)[7].bytes is None
+    assert host.rooms(server, [7], keep=0)[7].bytes is None
     assert host.begin(server, [Need(7, 1, 1)]) == "" and "is not known" in host.begin(server, [Need(7, 1, 1, "refuse")])
     assert host.squeezed([Need(7, 1, 10**9)]) == ""
 
