@@ -82,7 +82,7 @@ def connection(lab: Any, web: str, folder: Path, system: str) -> dict[str, Any]:
     elsewhere = {name for name in names if name.startswith((
         "evenkeel_standby_", "evenkeel_primary_", "evenkeel_backup_copy_", "evenkeel_alembic_", "evenkeel_maintenance_",
         "evenkeel_alertmanagers", "evenkeel_logs_", "evenkeel_receivers", "evenkeel_series", "evenkeel_scrape_jobs",
-        "evenkeel_library_agent_targets",
+        "evenkeel_library_agent_targets", "evenkeel_api_targets",
         "evenkeel_pushgateway_targets", "evenkeel_request_counter", "evenkeel_latency_histogram", "evenkeel_region",
         "evenkeel_api_latency", "evenkeel_api_requests", "evenkeel_load_balancer_requests", "evenkeel_lambda_"))}
     of_all = {"evenkeel_domain", "evenkeel_environment", "evenkeel_environment_name"}

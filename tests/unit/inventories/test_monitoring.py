@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -24,6 +25,16 @@ ENVIRONMENTS = {"AN-D-15": ("development", "minimal", "7d"), "AN-D-19": ("stagin
 def test_alert_set_and_retention_of_an_environment(requirement, asked):
     values = policy(f"aeon_nova/{asked[0]}")
     assert (values["monitoring_alert_set"], values["monitoring_retention"]) == asked[1:], requirement
+
+
+def test_what_rules_and_dashboards_ask_for_is_scraped(resolved):
+    """A rule about a job that nobody scrapes never fires, and nothing says so."""
+    for groups, values in resolved.values():
+        if "monitoring" in groups:
+            jobs = values["monitoring_scrape_jobs"]
+            given = {("job", job["name"]) for job in jobs} | {label for job in jobs for label in (job.get("labels") or {}).items()}
+            asked = {label for selector in values["monitoring_series"].values() for label in re.findall(r'\b(job|app)="([^"]+)"', selector)}
+            assert asked <= given, values["evenkeel_system"]
 
 
 def test_the_policy_is_the_one_of_the_handbook(resolved):
