@@ -34,8 +34,11 @@ _LONG = ("operations/test_daily.py", "operations/test_systems.py", "reliability/
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See `_LONG`; what is not in it follows in its own order."""
-    order = {ROOT / "tests" / "integration" / name: place for place, name in enumerate(_LONG)}
+    """See `_LONG`; what is not in it follows in its own order.
+
+    :raises FileNotFoundError: where it names a file that is not there any more
+    """
+    order = {(Path(__file__).parent / name).resolve(strict=True): place for place, name in enumerate(_LONG)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
