@@ -55,7 +55,7 @@ def elsewhere(request: Request, reader: X509) -> Elsewhere:
         from ..certificates import issued
 
         path, wanted = issued.split(source.vault or "")
-        mount = authority().mount(path, wanted if issued.SERIAL.fullmatch(wanted) else None)
+        mount = authority().mount(path, wanted.lower() if issued.SERIAL.fullmatch(wanted) else None)
         return issued.issued(mount, source, reader, request.clock.now())
 
     return Elsewhere({

@@ -18,7 +18,7 @@ from .sources import Source
 _COMMON_NAME = re.compile(r"(?:^|[,+])CN=((?:\\.|[^\\,+])*)")
 _ESCAPED = re.compile(r"\\(.)")
 # How Vault writes serial numbers: pairs of hexadecimal digits.
-SERIAL = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){3,}")
+SERIAL = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){3,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def issued(mount: IssuedByMount, source: Source, reader: Reader, now: datetime) 
     Of one name the newest counts, and where Vault revoked it that is said. With ``*`` a certificate is passed over that was revoked;
     for all names of which there is a newer one; or that has ended, unless the policy says ``include_ended``; ``source.patterns``
     narrow the names. Issuers count whatever their names. How many there were is said of the mount itself, and a mount of which
-    none counts is unknown.
+    no certificate counts, issuers apart, is unknown.
     """
     path, wanted = split(source.vault or "")
     found = [_read(der, revoked, reader) for der, revoked in mount.certificates]
@@ -74,7 +74,8 @@ def issued(mount: IssuedByMount, source: Source, reader: Reader, now: datetime) 
             kept.append(one)
     passed["of other names"] = len(issuers) + len(found) - len(narrowed)
     passed["removed meanwhile"] = mount.gone
-    return [Issued(path, record=_summary(len(kept), passed)), *_named(path, kept, mount, reader)]
+    count = sum(one.der not in heads for one in kept)
+    return [Issued(path, record=_summary(count, passed)), *_named(path, kept, mount, reader)]
 
 
 def split(name: str) -> tuple[str, str]:
