@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.service_levels import health_runs
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.probe_history import health_runs
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.outcome import Outcome
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration

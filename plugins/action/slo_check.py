@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import ledger_of
-from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.service_levels import health_runs, history_source
+from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.probe_history import health_runs, history_source
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.finding import Finding, sentence

@@ -21,6 +21,10 @@ PLUGINS = "ansible_collections.evenkeel.ops.plugins."
                            "adapters.revocation", "adapters.stapling", "adapters.java_keystore")),
     ("backup", ("boto3", "kubernetes", "adapters.restic", "adapters.mlflow", "adapters.kubernetes", "adapters.git",
                 "adapters.object_place", "recovery.drill", "recovery.restore", "assembly.pg_dump")),
+    ("health_probe", ("psycopg", "dns", "h2", "ldap3", "kubernetes", "websockets", "adapters.postgres", "adapters.grpc_health",
+                      "adapters.kubernetes", "health.observe_protocols", "health.protocols", "health.steps", "health.workloads",
+                      "health.watch", "health.judge_watch")),
+    ("slo_check", ("sqlalchemy", "boto3", "adapters.ledger")),
     ("host_check", ("psycopg", "sqlalchemy", "adapters.command")),
 ])
 def test_a_module_loads_what_it_is_not_asked_for_later(module, unasked):

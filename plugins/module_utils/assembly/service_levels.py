@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.cloudwatch import CloudWatch
-from ..adapters.ledger import Ledger, Place
 from ..adapters.prometheus import Prometheus
 from ..adapters.rest import Rest, RestTarget
-from ..core.clock import format_instant, parse_instant
 from ..core.errors import InvalidOption
 from ..core.files import storage_errors
 from ..service_levels.evaluate import FromPoints, Policy, Source
 from ..service_levels.objectives import IN_PROMETHEUS
-from ..service_levels.points import FromDocument, FromHistory, FromMetrics
+from ..service_levels.points import FromDocument, FromMetrics
 from ..service_levels.promql import FromPrometheus
 
 _DOCUMENT_SECONDS = 30.0
@@ -40,18 +38,6 @@ def sources_of(policy: Policy, options: Mapping[str, Any]) -> dict[str, Source]:
     if "json" in wanted:
         sources["json"] = FromPoints(FromDocument(_load))
     return sources
-
-
-def health_runs(place: Place, since: Any) -> list[tuple[Any, Mapping[str, Any]]]:
-    """The runs of health.check on record since an instant, oldest first."""
-    found = Ledger(place.url).runs(system=place.system, environment=place.environment, area="health", procedure="check",
-                                   since=format_instant(since))
-    return [(parse_instant(at), values) for at, _host, values in found]
-
-
-def history_source(runs: list[tuple[Any, Mapping[str, Any]]]) -> dict[str, Source]:
-    """The source that the controller has."""
-    return {"history": FromPoints(FromHistory(runs))}
 
 
 def _load(settings: Mapping[str, Any]) -> str:
