@@ -142,7 +142,8 @@ def judge_dashboard(title: str, panels: Sequence[tuple[str, str]]) -> Finding:
     if not panels:
         return Finding("monitoring.dashboard", title, Status.FAIL, "it has no query", 0, 1, "queries", "Run monitoring.configure")
     if wrong:
-        told = "; ".join(f"{panel}: {why}" for panel, why in wrong[:_SHOWN])
+        told = "; ".join([f"{panel}: {why}" for panel, why in wrong[:_SHOWN]]
+                         + ([f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []))
         return Finding("monitoring.dashboard", title, Status.FAIL, f"{len(wrong)} of {len(panels)} queries show nothing: {told}",
                        len(panels) - len(wrong), len(panels), "queries", "See that what they ask for is scraped and has this name")
     return Finding("monitoring.dashboard", title, Status.PASS, f"all {len(panels)} queries return data", len(panels), len(panels),

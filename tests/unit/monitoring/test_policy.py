@@ -237,3 +237,10 @@ def test_an_older_copy_and_a_failed_one_are_no_backup():
     midnight = datetime(2026, 1, 1, tzinfo=timezone.utc)
     found = {one.labels["plan"]: one.value for one in samples([record], midnight) if one.name == "backup_timestamp_seconds"}
     assert found == {"a": midnight.timestamp()}
+
+
+def test_of_many_queries_without_data_some_are_named_and_the_others_counted():
+    few = verify.judge_dashboard("slo", [("P50", "no data"), ("P99", "")])
+    assert few.message == "1 of 2 queries show nothing: P50: no data"
+    many = verify.judge_dashboard("slo", [(f"panel {number}", "no data") for number in range(8)])
+    assert many.status is Status.FAIL and many.message.endswith("panel 4: no data; and 3 more")
