@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 
 import pytest
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.http import AnswerReader, BadAnswer
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.http import AnswerReader, BadAnswer, exchange
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.sockets import Dialer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +87,49 @@ def test_what_is_no_whole_answer_says_why(data, said):
     with pytest.raises(BadAnswer) as error:
         read([data])
     assert said in error.value.message and error.value.hint
+
+
+def exchanged(pieces, *, timeout=5.0):
+    """What an exchange with a server that sends these pieces comes to, and what it said that it was waiting for."""
+    stages, gone = [], asyncio.Event()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        if b"never" in pieces[-1]:
+            await reader.read()
+        writer.close()
+        gone.set()
+
+    async def run():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        try:
+            async with asyncio.timeout(timeout):
+                return await exchange(Dialer(), "127.0.0.1", port, b"GET / HTTP/1.1\r\n\r\n", tls=None, bodyless=False, max_body=1000,
+                                      stage=stages.append)
+        finally:
+            done, _waiting = await asyncio.wait({asyncio.ensure_future(gone.wait())}, timeout=5)
+            server.close()
+            assert done, "the connection was left open"
+
+    return asyncio.run(run(), debug=True), [words.rpartition(" of ")[0] for words in stages]
+
+
+def test_what_comes_in_parts_is_put_together_and_what_is_waited_for_is_told():
+    answer, stages = exchanged([PLAIN[:20], PLAIN[20:-3], PLAIN[-3:]])
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert stages[-3:] == ["the answer", "the rest of the answer", "the rest of the answer"]
+
+
+def test_who_hangs_up_within_an_answer_is_told():
+    with pytest.raises(BadAnswer, match="hung up within the body, after 2 bytes"):
+        exchanged([PLAIN[:-3]])
+
+
+def test_a_wait_that_is_given_up_hangs_up():
+    with pytest.raises(TimeoutError):
+        exchanged([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nnever"], timeout=0.2)
