@@ -18,7 +18,9 @@ from tests.testbed import browser as browsers
 SCREENS = {"phone": (390, 844), "desktop": (1440, 900)}
 PICTURES = ROOT / ".cache" / "report"
 # Of a page with thousands of findings, as far down as its chapters reach.
-DEPTH = {"ordinary": 100_000, "enormous": 12_000, "empty": 100_000}
+DEPTH = {"ordinary": 100_000, "enormous": 12_000, "empty": 100_000, "terrible": 100_000}
+SEEN = [*((day, screen, scheme) for day in ("ordinary", "enormous", "empty") for screen in SCREENS for scheme in ("light", "dark")),
+        ("terrible", "phone", "light")]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,7 @@ class Seen:
     page: Any
 
 
-@pytest.fixture(params=[(day, screen, scheme) for day in DEPTH for screen in SCREENS for scheme in ("light", "dark")],
-                ids="-".join)
+@pytest.fixture(params=SEEN, ids="-".join)
 def seen(request: pytest.FixtureRequest, browser: Any, reports: dict[str, Path]) -> Iterator[Seen]:
     """A page as it is shown, everything folded out where that is not too much."""
     day, screen, scheme = request.param
