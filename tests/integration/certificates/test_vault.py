@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,8 @@ def test_the_newest_of_each_name_counts_with_its_chain(check, vault):
         vault.issue(name, ttl=ttl)
     revoked = vault.issue("stolen.shop.test")
     vault.client.secrets.pki.revoke_certificate(revoked["serial_number"], mount_point=INTERMEDIATE)
-    vault.issue("gone.shop.test", ttl="1s")
+    gone = vault.issue("gone.shop.test", ttl="1s")
+    time.sleep(max(0.0, gone["expiration"] + 1 - time.time()))
     amiss, answer = check({"vault": f"{INTERMEDIATE}/*", "patterns": ["*.shop.test"]}, {"vault": "pki/*"},
                           {"vault": f"{INTERMEDIATE}/stolen.shop.test"}, {"vault": f"{INTERMEDIATE}/nobody.test"},
                           {"name": "by number", "vault": f"{INTERMEDIATE}/{revoked['serial_number']}"})
@@ -225,3 +227,23 @@ def test_a_sealed_vault_is_unknown_and_what_it_has_is_read_after(check, vault: R
     finally:
         vault.client.sys.submit_unseal_key(vault.unseal_key)
     assert check(source)[0] == {source["vault"]: {}}
+
+
+def test_the_procedure_tells_nobody_the_token(playbook, vault, tmp_path):
+    vault.issue("day.test")
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text("certificates: {hosts: {here: {ansible_connection: local, "
+                         "ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}\n")
+    done = playbook("evenkeel.ops.certificates.check", inventory=inventory, options=("-vvv",), variables={
+        "certificates_vault": {"url": vault.url, "ca_cert": str(vault.ca_cert), "token": vault.client.token},
+        "certificates_sources": [{"vault": f"{INTERMEDIATE}/day.test", "ca_cert": str(vault.issued_by)}]})
+    assert done.returncode == 0, done.stdout
+    assert vault.client.token not in done.stdout + done.stderr
+    assert vault.client.token.encode() not in (tmp_path / "ledger.sqlite").read_bytes()
+
+
+def test_a_missing_library_is_named(run_module, vault, tmp_path):
+    (tmp_path / "hvac.py").write_text("raise ImportError('not here')\n")
+    answer = run_module("certificate_check", {"sources": [{"vault": "pki/*"}], "vault": {"url": vault.url, "token": "x"}},
+                        env={"PYTHONPATH": str(tmp_path)})
+    assert answer["failed"] and "library hvac is not installed" in answer["msg"]
