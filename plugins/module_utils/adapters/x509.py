@@ -232,6 +232,7 @@ def _accepted(der: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _loaded(der: bytes) -> Any:
+    _require()
     with understood("the certificate cannot be parsed", "Have it issued again"):
         return x509.load_der_x509_certificate(der)
 
