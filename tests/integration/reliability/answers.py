@@ -183,7 +183,7 @@ def _misshapen(chance: random.Random) -> bytes:
             if isinstance(place, dict) and chance.random() < 0.3:
                 del place[key]
             else:
-                place[key] = chance.choice(_ODD)
+                place[key] = copy.deepcopy(chance.choice(_ODD))  # later faults may alter it
             break
     return _spoken(documents)
 
