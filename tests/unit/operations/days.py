@@ -385,12 +385,13 @@ def ordinary() -> list[dict[str, Any]]:
                         status,
                         "health.latency",
                         name,
-                        f"P95 of the latency is {'over the limit of 200 ms' if status == 'fail' else 'fine'}",
-                        observed=180.0,
-                        limit=200,
+                        f"P95 of the latency is {p95} ms" + ("" if status == "pass" else f", over the limit of {limit} ms"),
+                        observed=p95,
+                        limit=limit,
                         unit="ms",
+                        hint="" if status == "pass" else "See what slows it down: load, its database, the network between",
                     )
-                    for name, status in zip(names, states, strict=True)
+                    for name, status, p95, limit in zip(names, states, (88.0, 413.6, 118.8, 134.2), (200, 200, 200, 120), strict=True)
                 ),
                 *(finding("pass", "health.availability", name, observed=100, limit=99.5, unit="%") for name in names),
             ],
@@ -408,9 +409,17 @@ def ordinary() -> list[dict[str, Any]]:
                     observed=-50,
                     limit=0,
                     unit="%",
+                    hint="Hold changes back until it recovers, and mend what spends it",
                 ),
                 finding(
-                    "unknown", "service_levels.objective", "search: availability", "availability over 30d is not known: the data is stale"
+                    "unknown",
+                    "service_levels.objective",
+                    "search: availability",
+                    "availability over 30d is not known: the data is stale: it ends before now",
+                    observed=None,
+                    limit=99.9,
+                    unit="%",
+                    hint="See that Prometheus still scrapes it: monitoring.verify says which target is gone",
                 ),
             ],
             [
@@ -448,11 +457,13 @@ def ordinary() -> list[dict[str, Any]]:
             "verify",
             [
                 finding("pass", "monitoring.targets", "node"),
-                finding("fail", "monitoring.targets", "api", "1 of 3 targets are down: api-2:9100"),
+                finding("fail", "monitoring.targets", "api", "1 of 3 targets is down: api-2:9100", observed=1, limit=0,
+                        hint="See that its exporter runs, and that Prometheus reaches it"),
                 finding("pass", "monitoring.rules", "alerts"),
                 finding("pass", "monitoring.delivery", "severity=critical"),
                 finding("pass", "monitoring.dashboard", "ENV Overview"),
-                finding("warn", "monitoring.flapping", "HighLatency service=api severity=warning"),
+                finding("warn", "monitoring.flapping", "HighLatency service=api severity=warning", "it fired 7 times in 24h", observed=7,
+                        limit=3, hint="Give it a longer `for`, or mend what comes and goes"),
             ],
             [
                 {
@@ -537,7 +548,8 @@ def ordinary() -> list[dict[str, Any]]:
         record(
             "databases",
             "maintain",
-            [finding("warn", "database.maintenance", "public.events", "Due and not done: the window is too short")],
+            [finding("warn", "database.maintenance", "public.events", "Due and not done: the window is too short", observed=None,
+                     limit=None, hint="It needs about 1h30m: widen the window, or rewrite it by hand")],
             [
                 {
                     "relations": [
@@ -609,6 +621,7 @@ def ordinary() -> list[dict[str, Any]]:
                     observed=-3.1,
                     limit=14,
                     unit="days",
+                    hint="Renew it, install it and reload the service",
                 )
             ],
             [
@@ -632,7 +645,8 @@ def ordinary() -> list[dict[str, Any]]:
             "check",
             [
                 finding("pass", "capacity.cpu", "cpu", observed=31, limit=80, unit="%"),
-                finding("warn", "capacity.disk", "/var", "space in use on /var is 82%", observed=82, limit=80, unit="%"),
+                finding("warn", "capacity.disk", "/var", "space in use on /var is 82%, over the limit of 80%", observed=82, limit=80,
+                        unit="%", hint="See what grows there, make room or extend it"),
             ],
             [
                 {
@@ -644,7 +658,13 @@ def ordinary() -> list[dict[str, Any]]:
                 }
             ],
         ),
-        record("monitoring", "review_logs", [finding("warn", "monitoring.log_new", "app.log", "2 new classes")], [log_scan()]),
+        record(
+            "monitoring",
+            "review_logs",
+            [finding("warn", "monitoring.log_new", "app.log", "2 classes of errors are new since yesterday", observed=2, limit=0,
+                     hint="See their first events in the log")],
+            [log_scan()],
+        ),
         record("monitoring", "review_traces", [finding("pass", "monitoring.traces", "api")], [traces()]),
     ]
 
@@ -660,7 +680,7 @@ def yesterday() -> list[dict[str, Any]]:
             elif one["check"] == "service_levels.budget":
                 one |= {"status": "warn", "message": "4.0% of the error budget of 30d is left"}
             elif (one["check"], one["subject"]) == ("health.latency", "web"):
-                one |= {"status": "fail", "message": "P95 of the latency is over the limit of 200 ms"}
+                one |= {"status": "fail", "message": "P95 of the latency is 301.2 ms, over the limit of 200 ms"}
         if row["area"] == "capacity":
             findings.append(finding("warn", "capacity.disk", "/old", "space in use on /old is 85%"))
         found.append({**row, "run": "yesterday", "at": instant(24), "findings": findings})
