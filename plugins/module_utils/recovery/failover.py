@@ -19,6 +19,7 @@ from ..core.waiting import Deadline, wait_until
 # What a server can be, seen from outside. ``alive`` answers, and does not let itself be asked; ``down`` is a host that answers
 # and has nothing listening at that port; ``silent`` may be down, or on the other side of a cut network.
 ROLES = ("primary", "standby", "alive", "down", "silent")
+_NO_LONGER = "55000"  # object_not_in_prerequisite_state (PostgreSQL documentation, appendix A): recovery is not in progress
 _REPLAYING = 10.0  # seconds that replay may take to finish what was received; promotion replays the rest in any case
 
 
@@ -67,6 +68,15 @@ def observe_node(session: Session) -> Node:
 
     :raises OpsError: what the session raises
     """
+    try:
+        return _observed(session)
+    except OpsError as error:
+        if error.evidence.get("sqlstate") != _NO_LONGER:
+            raise
+        return _observed(session)  # it became the primary after it had said that it is a standby
+
+
+def _observed(session: Session) -> Node:
     identifier = str(session.value("SELECT system_identifier FROM pg_control_system()"))
     if not session.value("SELECT pg_is_in_recovery()"):
         [row] = session.fetch("SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline,"

@@ -57,7 +57,7 @@ def test_unused_indexes_by_use(run_module, database, session):
     session.run("CREATE INDEX used ON t (a); CREATE INDEX idle ON t (b); ANALYZE t")
     session.fetch("SELECT b FROM t WHERE a = 7")
     flush(session)
-    options = login(database, policy={**POLICY, "unused_indexes": {"after": "100ms", "size": "8KiB", "status": "warn"}})
+    options = login(database, policy={**POLICY, "unused_indexes": {"after": "1ms", "size": "8KiB", "status": "warn"}})
     seen = found(run_module("postgresql_schema_review", options))
     assert seen["unused_index", "public.idle"]["hint"] == "Run: DROP INDEX CONCURRENTLY public.idle;"
     if session.server_version >= 160000:  # there the time of the last use is known

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -185,7 +186,7 @@ def test_a_lab_that_is_held_for_a_process_ends_with_it(own_lab):
 
 def test_folders_of_others_are_left_alone(own_lab, tmp_path):
     (tmp_path / "precious").write_text("mine", encoding="utf-8")
-    other = type(own_lab)(LabHome(tmp_path))
+    other = replace(own_lab, home=LabHome(tmp_path))
     for verb in ("up", "clean"):
         done = other(verb, check=False)
         assert done.returncode == 1 and "error:" in done.stdout
