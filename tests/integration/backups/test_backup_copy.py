@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 
 from tests.conftest import ROOT
+from tests.testbed.changing_files import files_below
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_a_killed_run_is_taken_up_and_sends_only_what_is_missing(run_module, rep
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
     process.stdin.write(json.dumps(arguments))
     process.stdin.close()
-    while process.poll() is None and not list(second.root.rglob("*.part")):
+    while process.poll() is None and not any(path.suffix == ".part" for path in files_below(second.root)):
         time.sleep(0.001)
     process.kill()
     process.wait()

@@ -19,6 +19,7 @@ import pytest
 
 from tests.conftest import ROOT, missing
 from tests.testbed import ssh
+from tests.testbed.changing_files import files_below
 
 PLAY = """
 - hosts: all
@@ -72,8 +73,8 @@ def _heed_interrupts() -> None:
 
 def left(tmp_path: Path) -> list[Path]:
     """Progress files of this plan, for others may be at work here, and what is in the repository."""
-    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("evenkeel-progress-*") if _ours(path)] + list(
-        tmp_path.glob("repository/**/manifest.json"))
+    return [path for folder in ("/tmp", "/var/tmp") for path in Path(folder).glob("evenkeel-progress-*") if _ours(path)] + [
+        path for path in files_below(tmp_path / "repository") if path.name == "manifest.json"]
 
 
 def _ours(path: Path) -> bool:
