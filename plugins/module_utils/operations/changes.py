@@ -21,8 +21,8 @@ def compare(rows: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, An
     ``new``, ``worse`` (numbers), ``mended`` (rows that needed attention and pass now, as they were) and ``gone`` (as they were, of what
     was not looked at any more).
     """
-    procedures = {(row["host"], row["area"], row["procedure"]) for row in rows}
-    known = [record for record in earlier if (record["host"], record["area"], record["procedure"]) in procedures]
+    procedures = set(map(_procedure, rows))
+    known = [record for record in earlier if _procedure(record) in procedures]
     before: dict[Key, dict[str, Any]] = {}
     for record in known:
         for finding in record["findings"]:
@@ -32,11 +32,11 @@ def compare(rows: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, An
     now: dict[Key, int] = {}
     for row in rows:
         now[_key(row)] = max(now.get(_key(row), 0), _rank(row))
-    comparable = {(record["host"], record["area"], record["procedure"]) for record in known}
-    told = [{**row, "since": _since(row, before) if (row["host"], row["area"], row["procedure"]) in comparable else ""} for row in rows]
+    comparable = set(map(_procedure, known))
+    told = [{**row, "since": _since(row, before) if _procedure(row) in comparable else ""} for row in rows]
     were = [row for key, row in sorted(before.items()) if _rank(row) and not now.get(key)]
     return told, {
-        "compared": sum((row["host"], row["area"], row["procedure"]) in comparable for row in rows),
+        "compared": sum(_procedure(row) in comparable for row in rows),
         "until": max((record["at"] for record in known), default=""),
         "new": sum(row["since"] == "new" for row in told), "worse": sum(row["since"] == "worse" for row in told),
         "mended": [row for row in were if _key(row) in now], "gone": [row for row in were if _key(row) not in now]}
@@ -49,6 +49,10 @@ def _since(row: Mapping[str, Any], before: Mapping[Key, Mapping[str, Any]]) -> s
 
 def _rank(row: Mapping[str, Any] | None) -> int:
     return Status(row["status"]).rank if row else 0
+
+
+def _procedure(row: Mapping[str, Any]) -> Key:
+    return row["host"], row["area"], row["procedure"]
 
 
 def _key(row: Mapping[str, Any]) -> Key:
