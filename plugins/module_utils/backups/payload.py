@@ -163,6 +163,11 @@ def load(backup: Backup, file: StoredFile, writer: Any, codecs: Codecs) -> None:
             reader.drain()
             _check(file, reader)
             raise Damaged(f"{file.path}: {error.message}", hint=_OTHER, evidence={"path": file.path}) from error
+        except BrokenPipeError:
+            # A program that ends in the middle of what we write to it may have met the alteration before we could.
+            reader.drain()
+            _check(file, reader)
+            raise
         reader.drain()
     _check(file, reader)
 

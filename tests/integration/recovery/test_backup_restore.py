@@ -145,9 +145,10 @@ def test_the_newest_verified_one_is_chosen_and_a_failed_one_is_not(restore, run_
     newest = run_module("backup", options)["backup"]
     assert restore(check=True, plan="files", path="/nonexistent-target")["restore"]["backup_id"] == files["id"]
     assert restore(check=True, plan="files", at_least="created", path="/nonexistent-target")["restore"]["backup_id"] == newest["id"]
-    with (repository.plan_folder("files") / newest["id"] / "data" / "archive.tar.zst").open("r+b") as stream:
-        stream.seek(20)
-        stream.write(b"\xff")
+    archive = repository.plan_folder("files") / newest["id"] / "data" / "archive.tar.zst"
+    content = bytearray(archive.read_bytes())
+    content[20] ^= 0xff
+    archive.write_bytes(content)
     target = tmp_path / "target"
     answer = restore(backup=newest["id"], path=str(target))
     assert not answer["changed"] and answer["restore"]["status"] == "failed" and not target.exists(), answer

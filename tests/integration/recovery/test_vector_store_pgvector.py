@@ -45,6 +45,10 @@ def vectors(server) -> PostgresTarget:
     return target
 
 
+# Every list and every vector is looked at: how near an index comes with less is chance, for its centres and layers are drawn.
+EXACT = {"recall_minimum": 0.95, "probes": 4, "ef_search": 400}
+
+
 def of(target: PostgresTarget, programs: str, **store: Any) -> dict[str, Any]:
     """The options of the module backup."""
     return {"plan": "vectors", "engine": "vector_store", "login_host": target.host, "login_port": target.port,
@@ -96,7 +100,7 @@ def test_the_fingerprint_has_every_collection_and_no_vector_more_than_the_sample
 def test_a_good_backup_is_verified_and_proven(backup, drill, run_module, tmp_path, programs):
     verified = run_module("backup_verify", {"repository": str(tmp_path / "repository"), "bin_dir": programs})
     assert verified["verifications"][0]["status"] == "pass", verified
-    answer = drill(vector_store={"recall_minimum": 0.95})
+    answer = drill(vector_store=EXACT)
     assert not answer.get("failed"), answer
     assert {finding["status"] for finding in answer["findings"]} == {"pass"}, answer["findings"]
     found = by_check(answer)
@@ -164,7 +168,7 @@ def test_an_index_that_finds_too_little_fails_by_policy(run_module, tmp_path, se
 def test_it_is_restored_into_a_database_that_is_not_there_and_refused_where_one_is(backup, run_module, tmp_path, server, programs):
     options = {"repository": str(tmp_path / "repository"), "plan": "vectors", "at_least": "created", "target_database": "recovered",
                "login_host": server.host, "login_port": server.port, "login_password": server.password, "bin_dir": programs,
-               "scratch_dir": str(tmp_path), "vector_store": {"recall_minimum": 0.95}}
+               "scratch_dir": str(tmp_path), "vector_store": EXACT}
     planned = run_module("backup_restore", options, check=True)
     assert planned["changed"] and "would be restored" in planned["summary"], planned
     done = run_module("backup_restore", options)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -84,6 +85,23 @@ def test_what_was_altered_is_told_by_file_and_reason(tmp_path, clock, codecs, co
             else:
                 materialize(kept(tmp_path, clock, (stored,)), tmp_path / "target", codecs)
         assert said in error.value.message and stored.path in error.value.message and error.value.hint
+
+
+@pytest.mark.parametrize("compress, encrypt", CODINGS)
+def test_a_program_that_gives_up_on_an_altered_file_is_not_to_blame(tmp_path, clock, codecs, compress, encrypt):
+    """tar, say, which ends at bytes that make no sense before all of them were read and compared."""
+    class Ended(io.BytesIO):
+        def write(self, _block):
+            raise BrokenPipeError(errno.EPIPE, "ended")
+
+    stored = store(io.BytesIO(os.urandom(5_000_000)), tmp_path / "data", "a", codecs, compress=compress, encrypt=encrypt)
+    with pytest.raises(BrokenPipeError):
+        load(kept(tmp_path, clock, (stored,)), stored, Ended(), codecs)
+    path = tmp_path / "data" / stored.path
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(Damaged, match="was altered"):
+        load(kept(tmp_path, clock, (stored,)), stored, Ended(), codecs)
 
 
 def test_a_missing_file_and_a_link_in_its_place_are_told(tmp_path, clock, codecs):
