@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ import dns.query
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command import Commands, end_group
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
+
+from tests.testbed.postgres import free_port
 
 ZONE = "shop.test"
 _RECORDS = """$TTL 300
@@ -54,7 +55,7 @@ class Zone:
     def ask(self, name: str, record: str = "A", *, server: str = "") -> list[str]:
         """What a server says, by default the primary."""
         address, _colon, port = (server or self.primary).partition(":")
-        answer = dns.query.udp(dns.message.make_query(name, record), address, port=int(port), timeout=5)
+        answer = dns.query.udp(dns.message.make_query(name, record), address, port=int(port), timeout=20)
         return sorted(data.to_text() for found in answer.answer for data in found)
 
     def stop_secondary(self) -> None:
@@ -78,7 +79,7 @@ def serve_zone(records: str = _RECORDS) -> Iterator[Zone]:
     secret = base64.b64encode(secrets.token_bytes(32)).decode()
     key = folder / "switch.key"
     key.write_text(f'key "switch" {{\n\talgorithm hmac-sha256;\n\tsecret "{secret}";\n}};\n')
-    ports = _free_ports(2)
+    ports = free_port(), free_port()
     zone = Zone(f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}", key, secret, folder, [])
     for name in ("primary", "secondary"):
         (folder / name).mkdir()
@@ -124,7 +125,7 @@ def _start(configuration: Path, server: str) -> subprocess.Popen:
         process = commands.start([program, "-g", "-n", "1", "-c", str(configuration)], user=_account(), cwd=str(configuration.parent),
                                  stdout=log.fileno(), stderr=subprocess.STDOUT, text=False)
     try:
-        wait_until(lambda: _answers(server), deadline=Deadline(SystemClock(), 15), what=f"named at {server}", interval=0.05)
+        wait_until(lambda: _answers(server), deadline=Deadline(SystemClock(), 60), what=f"named at {server}", interval=0.05)
     except BaseException:
         end_group(process)
         raise
@@ -138,17 +139,3 @@ def _answers(server: str) -> bool:
     except (OSError, dns.exception.DNSException):
         return False
     return bool(answer.flags & dns.flags.AA and answer.answer)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free for TCP and UDP, each another one."""
-    with contextlib.ExitStack() as held:
-        ports = []
-        while len(ports) < count:
-            stream = held.enter_context(socket.socket())
-            stream.bind(("127.0.0.1", 0))
-            packets = held.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            with contextlib.suppress(OSError):
-                packets.bind(("127.0.0.1", stream.getsockname()[1]))
-                ports.append(stream.getsockname()[1])
-        return ports

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -22,6 +24,9 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres_ser
     find_installations,
 )
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+
+_PORTS = range(10000, 18000)
+_GIVEN: list[socket.socket] = []
 
 
 def installations() -> list[Installation]:
@@ -78,10 +83,26 @@ def _world_readable(path: Path) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port, TCP and UDP, that nothing listens on, and that `free_port` gives to nobody else as long as this process lives.
+
+    From below the ephemeral range, and below the lab's: a port of the ephemeral range may go to any connection that leaves this
+    machine, and to any server that asks for a free one, before it is bound.
+    """
+    while True:
+        port = random.choice(_PORTS)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0evenkeel-testbed-port-{port}")  # in no file system: it goes with this process, however that ends
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(type=kind) as probe:
+                    probe.bind(("", port))
+        except OSError as error:
+            mark.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            _GIVEN.append(mark)
+            return port
 
 
 @contextlib.contextmanager

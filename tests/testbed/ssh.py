@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.testbed.postgres import free_port
+
 
 def available() -> bool:
     """Whether there is a server program."""
@@ -29,14 +31,13 @@ def serve_ssh(home: Path) -> Iterator[dict[str, Any]]:
     (home / "authorized_keys").write_bytes((home / "user.pub").read_bytes())
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it separates its privileges; Debian's unit makes it otherwise
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"Port": port, "ListenAddress": "127.0.0.1", "HostKey": home / "host", "AuthorizedKeysFile": home / "authorized_keys",
                 "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no", "PermitRootLogin": "yes"}
     (home / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
     server = subprocess.Popen([_program(), "-D", "-e", "-f", str(home / "sshd_config")], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()

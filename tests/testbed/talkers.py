@@ -40,7 +40,8 @@ def serve_mail(starttls: ssl.SSLContext | None = None, *, tls: ssl.SSLContext | 
 
     handler, port = _NoMail(), free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port, server_hostname="mail.shop.test", ident="ESMTP testbed",
-                            tls_context=starttls, ssl_context=tls, authenticator=authenticate, auth_require_tls=True)
+                            tls_context=starttls, ssl_context=tls, authenticator=authenticate, auth_require_tls=True,
+                            ready_timeout=60)
     controller.start()
     try:
         yield port, handler

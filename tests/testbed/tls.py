@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.testbed.postgres import running_server
+from tests.testbed.postgres import free_port, running_server
 
 DAY = timedelta(days=1)
 _KEYS: dict[str, Callable[[], Any]] = {
@@ -345,12 +345,8 @@ def _smtp_server(context: ssl.SSLContext, host: str, port: int) -> Iterator[int]
     from aiosmtpd.controller import Controller
     from aiosmtpd.handlers import Sink
 
-    # Port 0 is not understood by the controller's own readiness check: it is given the address of a bound socket.
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-        port = probe.getsockname()[1]
-    controller = Controller(Sink(), hostname=host, port=port, tls_context=context)
+    port = port or free_port()  # 0 is not understood by the controller's own readiness check
+    controller = Controller(Sink(), hostname=host, port=port, tls_context=context, ready_timeout=60)
     controller.start()
     try:
         yield port
