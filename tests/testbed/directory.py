@@ -68,12 +68,12 @@ def serve_directory(identity: Identity) -> Iterator[Directory]:
     (folder / "tree.ldif").write_text(_TREE, encoding="utf-8")
     process = None
     try:
-        commands.run([slapadd, "-f", f"{folder}/slapd.conf", "-l", f"{folder}/tree.ldif"], timeout=30)
+        commands.run([slapadd, "-f", f"{folder}/slapd.conf", "-l", f"{folder}/tree.ldif"], timeout=120)
         found = Directory(free_port(), free_port())
         process = commands.start(
             [slapd, "-f", f"{folder}/slapd.conf", "-d", "0", "-h", f"ldap://127.0.0.1:{found.port} ldaps://127.0.0.1:{found.tls_port}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: listens(found.port) and listens(found.tls_port), deadline=Deadline(SystemClock(), 20), what="slapd",
+        wait_until(lambda: listens(found.port) and listens(found.tls_port), deadline=Deadline(SystemClock(), 60), what="slapd",
                    interval=0.05)
         yield found
     finally:

@@ -49,7 +49,7 @@ def serve_nginx(folder: Path, servers: Sequence[str], *, port: int, host: str = 
                 return True
             return False
 
-        wait_until(answers, deadline=Deadline(SystemClock(), 20), what="nginx to answer", interval=0.05)
+        wait_until(answers, deadline=Deadline(SystemClock(), 60), what="nginx to answer", interval=0.05)
         yield Nginx([*base, "-t"], [*base, "-s", "reload"])
     finally:
         end_group(process)

@@ -56,7 +56,8 @@ def serve_acme(name_server: str, *, days: int = 90) -> Iterator[Acme]:
         "profiles": {"default": {"description": "of the testbed", "validityPeriod": days * 86400}}}}))
     with (folder / "pebble.log").open("wb") as log:
         process = Commands().start([program, "-config", str(folder / "pebble.json"), "-dnsserver", name_server], cwd=str(folder),
-                                   env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PATH": os.environ["PATH"]},
+                                   env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PATH": os.environ["PATH"],
+                                        "PEBBLE_AUTHZREUSE": "0"},  # by default it draws whether a name is to be proved again
                                    stdout=log.fileno(), stderr=subprocess.STDOUT, text=False)
     try:
         context = ssl.create_default_context(cafile=str(ca_cert))
@@ -70,7 +71,7 @@ def serve_acme(name_server: str, *, days: int = 90) -> Iterator[Acme]:
             except OSError:
                 return b""
 
-        pem = wait_until(root, deadline=Deadline(SystemClock(), 30), what="pebble to answer", interval=0.1)
+        pem = wait_until(root, deadline=Deadline(SystemClock(), 90), what="pebble to answer", interval=0.1)
         (folder / "root.pem").write_bytes(pem)
         yield Acme(f"https://127.0.0.1:{listen}/dir", ca_cert, folder / "root.pem", http)
     finally:

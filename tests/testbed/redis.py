@@ -43,7 +43,7 @@ def serve_redis(*, password: str | None = None, tls: tuple[Path, Path, Path] | N
     configuration.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
     process = commands.start([program, str(configuration)], stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 10), what=f"redis-server on port {port}")
+        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 60), what=f"redis-server on port {port}")
         yield port
     finally:
         end_group(process)

@@ -109,7 +109,7 @@ def _site() -> Iterator[tuple[Path, int, str]]:
 def _running(argv: list[str], port: int) -> Iterator[None]:
     process = Commands().start(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 15), what=f"{argv[0]} on port {port}", interval=0.05)
+        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 60), what=f"{argv[0]} on port {port}", interval=0.05)
         yield
     finally:
         end_group(process)
