@@ -37,7 +37,7 @@ TIMEOUT = 0.3
 # Where a good answer takes this side a while: keys are reckoned with, the client of a cluster is made anew.
 LONGER = {"ssh keys": 2.0, "kubernetes": 2.0}
 # What a loaded machine may add to a timeout before it counts as a hang.
-GRACE = 10.0
+GRACE = 30.0
 HOW_MANY = {"http": 18000, "path": 2000, "prometheus": 9000, "grpc": 9000, "websocket": 9000, "ldap": 9000, "ssh": 9000, "mysql": 9000,
             "rabbitmq": 9000,
             "smtp": 7000, "redis": 4000, "tcp": 1000, "dns": 3000, "postgresql": 2000, "ssh keys": 1000, "kubernetes": 1000}
@@ -55,6 +55,20 @@ TARGETS = {
     "dns": {"host": "shop.test", "expected": ["192.0.2.10"]}, "postgresql": {"ssl_mode": "disable", "user": "u", "password": "p-secret"},
     "ssh keys": {"kind": "ssh"}, "kubernetes": {"workload": "deployment/shop", "restarts": {"le": 3}},
 }
+
+
+class Answers:
+    """Without end: conversations with faults, or, once nothing is to be spoiled any more, the first of the protocol as it should be."""
+
+    def __init__(self, kind: str) -> None:
+        protocol = {"path": "http", "ssh keys": "ssh"}.get(kind, kind)
+        self.spoils, self._hostile, self._whole = True, hostile(protocol, SEED), CONVERSATIONS[protocol][0]
+
+    def __iter__(self) -> Answers:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._hostile) if self.spoils else self._whole
 
 
 class Scripted(Dialer):
@@ -178,9 +192,8 @@ def tcp_server(answers: Iterator[bytes]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def dns_server(number: int) -> Iterator[int]:
+def dns_server(answers: Iterator[bytes]) -> Iterator[int]:
     """Answers with the query's own id, so that what follows is read."""
-    lines = answers_of("dns", number)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.settimeout(0.1)
@@ -190,7 +203,7 @@ def dns_server(number: int) -> Iterator[int]:
             while not over.is_set():
                 with contextlib.suppress(OSError):
                     query, client = listening.recvfrom(4096)
-                    listening.sendto(query[:2] + next(lines)[2:8000], client)
+                    listening.sendto(query[:2] + next(answers)[2:8000], client)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -199,12 +212,6 @@ def dns_server(number: int) -> Iterator[int]:
         finally:
             over.set()
             thread.join(5)
-
-
-def answers_of(kind: str, number: int) -> Iterator[bytes]:
-    """So many with faults, and from then on the first conversation of the protocol as it should be."""
-    protocol = {"path": "http", "ssh keys": "ssh"}.get(kind, kind)
-    return itertools.chain(itertools.islice(hostile(protocol, SEED), number), itertools.repeat(CONVERSATIONS[protocol][0]))
 
 
 async def probe_many(target, network: AsyncNetwork, number: int, timeout: float = TIMEOUT) -> tuple[Counter, list[str]]:
@@ -242,13 +249,14 @@ def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch, tmp_pat
     options = {"name": "t", "timeout": f"{timeout}s", **({} if "url" in TARGETS[kind] or kind == "kubernetes" else {"host": "127.0.0.1"}),
                **({"kind": kind} if kind not in ("http", "path", "websocket") else {}), **TARGETS[kind]}
     with contextlib.ExitStack() as stack:
-        dialer = Scripted(answers_of(kind, number))
+        answers = Answers(kind)
+        dialer = Scripted(answers)
         if kind == "dns":
-            options["resolver"] = f"127.0.0.1:{stack.enter_context(dns_server(number))}"
+            options["resolver"] = f"127.0.0.1:{stack.enter_context(dns_server(answers))}"
         elif kind == "postgresql":
-            options["port"] = stack.enter_context(tcp_server(answers_of(kind, number)))
+            options["port"] = stack.enter_context(tcp_server(answers))
         elif kind == "kubernetes":
-            options["kubeconfig"] = _kubeconfig(tmp_path, stack.enter_context(tcp_server(answers_of(kind, number))))
+            options["kubeconfig"] = _kubeconfig(tmp_path, stack.enter_context(tcp_server(answers)))
         elif kind == "ssh keys":
             keys = [asyncssh.generate_private_key(one) for one in ("ssh-ed25519", "ecdsa-sha2-nistp256")]
             options["fingerprint"], dialer = keys[0].get_fingerprint(), SpoiledShells(keys)
@@ -258,6 +266,8 @@ def test_no_answer_breaks_a_probe_or_holds_it(kind, figure, monkeypatch, tmp_pat
         network = AsyncNetwork(dialer)
         network.prepare({target.kind})
         seen, broken = asyncio.run(probe_many(target, network, number, timeout))
+        # Not after so many answers: a probe whose time is over before it asks for anything, on a busy machine, has none.
+        answers.spoils = False
         if isinstance(dialer, SpoiledShells):
             dialer.spoils = False
         seen_whole = asyncio.run(probe(replace(target, timeout=60.0), network, clock=SystemClock()))
