@@ -30,7 +30,9 @@ def call(name: str, options: dict[str, Any], answer: str, gate: Any = None) -> N
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         module.main()
-    Path(answer).write_text(said.getvalue())
+    unfinished = Path(f"{answer}.unfinished")  # whoever stops or kills this process finds all of the answer, or none
+    unfinished.write_text(said.getvalue())
+    unfinished.rename(answer)
 
 
 def begin(name: str, options: dict[str, Any], answer: Path, gate: Any = None) -> Any:
