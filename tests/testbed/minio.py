@@ -20,6 +20,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.command impo
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
+from tests.testbed.changing_files import files_below
 from tests.testbed.parts import part
 from tests.testbed.postgres import free_port
 
@@ -53,7 +54,7 @@ class Minio:
 
     def parts(self) -> list[Path]:
         """The files of parts of uploads that were neither completed nor aborted, as they lie on the server's disk."""
-        return sorted(path for path in (self.folder / ".minio.sys" / "multipart").rglob("part.*") if path.is_file())
+        return sorted(path for path in files_below(self.folder / ".minio.sys" / "multipart") if path.name.startswith("part."))
 
 
 @contextlib.contextmanager

@@ -111,6 +111,7 @@ class Work:
 
     def whole(self) -> bool:
         """Whether the files came back."""
+        filecmp.clear_cache()  # it believes a file of the same size and time to be what it was the last time
         names = [str(number) for number in range(FILES)]
         return filecmp.cmpfiles(self.source, Path(f"{self.target}{self.source}"), names, shallow=False)[0] == names
 
