@@ -87,6 +87,17 @@ def test_what_was_altered_is_told_by_file_and_reason(tmp_path, clock, codecs, co
         assert said in error.value.message and stored.path in error.value.message and error.value.hint
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_an_altered_head_of_an_encrypted_file_is_no_wrong_key(tmp_path, clock, codecs, compress):
+    stored = store(io.BytesIO(b"abc"), tmp_path / "data", "a", codecs, compress=compress, encrypt=True)
+    path = tmp_path / "data" / stored.path
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        with pytest.raises(Damaged, match="was altered"):
+            load(kept(tmp_path, clock, (stored,)), stored, io.BytesIO(), codecs)
+
+
 @pytest.mark.parametrize("compress, encrypt", CODINGS)
 def test_a_program_that_gives_up_on_an_altered_file_is_not_to_blame(tmp_path, clock, codecs, compress, encrypt):
     """tar, say, which ends at bytes that make no sense before all of them were read and compared."""
