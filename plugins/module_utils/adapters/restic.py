@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..core import progress
@@ -22,8 +25,10 @@ _SCHEMES = ("s3:", "sftp:", "rest:", "b2:", "azure:", "gs:", "swift:", "rclone:"
 _INCOMPLETE = 3  # restic help backup, "Exit status"
 _ENOENT = 2
 _HOLDER = re.compile(r"locked (exclusively )?by PID (\d+) on (.*) by ")
+_DIGEST = re.compile("[0-9a-f]{64}", re.ASCII)
+_NO_KEY = "wrong password or no key found"
 _ERRORS: tuple[tuple[str, type[OpsError], str], ...] = (
-    ("wrong password or no key found", AccessDenied, "Name the file with the password that the repository was made with"),
+    (_NO_KEY, AccessDenied, "Name the file with the password that the repository was made with"),
     ("an empty password is not a password", AccessDenied, "See that the password file is there and has something in it"),
     ("Resolving password failed", AccessDenied, "See that the password file is there, and that this account may read it"),
     ("Access Denied", AccessDenied, "See the keys of credentials_file, and the rights that they have on the bucket"),
@@ -40,7 +45,7 @@ _ERRORS: tuple[tuple[str, type[OpsError], str], ...] = (
 _MISSING = ("no such file or directory\nIs there a repository", "The specified key does not exist", "The specified bucket does not exist",
             "404 Not Found")
 _DAMAGE = ("repository contains errors", "not found in repository", "ciphertext verification failed", "does not match, want",
-           "unexpected EOF", "invalid data returned", "config or key .* is damaged", "cannot decode")
+           "unexpected EOF", "invalid data returned", "Fatal: Unmarshal: ", "config or key .* is damaged", "cannot decode")
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ class Restic:
             if done.returncode in accept:
                 return done
             if "already locked" not in done.stderr:
-                raise _told_apart(done, self.target.repository)
+                raise self._altered_key(done) or _told_apart(done, self.target.repository)
             if self._clear_dead_locks(timeout):
                 continue
             if self._clock.monotonic() >= end:
@@ -188,6 +193,18 @@ class Restic:
         environment = {"AWS_SHARED_CREDENTIALS_FILE": target.credentials_file} if target.credentials_file else {}
         environment |= {"RESTIC_PROGRESS_FPS": "2"} if follow else {}
         return self._commands.run([*argv, *arguments], env=environment, timeout=timeout, check=False, follow=follow)
+
+    def _altered_key(self, done: Completed) -> Damaged | None:
+        """Where no key fits: one that was altered, which to restic is a wrong password. Each key's name is the SHA-256 of its file."""
+        if _NO_KEY not in done.stderr or not self.target.is_local:
+            return None
+        with suppress(OSError):
+            for path in sorted(Path(self.target.repository, "keys").iterdir()):
+                if _DIGEST.fullmatch(path.name) and hashlib.sha256(path.read_bytes()).hexdigest() != path.name:
+                    return Damaged(f"restic: the key {path.name[:8]} of {self.target.repository} was altered: no key fits the password",
+                                   hint="Put the file back from a copy of the repository, or restore from another repository",
+                                   evidence={"path": str(path), "stderr": done.stderr[-1000:]})
+        return None
 
     def _clear_dead_locks(self, timeout: float) -> bool:
         """Have restic remove locks, but only where every one is of a process of this host that is gone; whether it did.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,10 @@ class ResticKit:
 
     def drill(self, request: Request, backup: Backup, codecs: Codecs, policy: DrillPolicy,
               deadline: Deadline) -> Callable[[Path], Subject]:
-        """Restored into a folder, and compared."""
-        restic = _of(request, backup)
-        return lambda folder: SnapshotDrill(backup, codecs, restic, folder, jobs=request.count("jobs"), deadline=deadline)
+        """Restored into a folder, and compared; with nothing from this host's cache, which would stand for what is lost or altered."""
+        _of(request, backup)  # tells bad options first
+        return lambda folder: SnapshotDrill(backup, codecs, _of(request, backup, cache=folder / "cache"), folder,
+                                            jobs=request.count("jobs"), deadline=deadline)
 
     def restore(self, request: Request, repository: Repository, backup: Backup, codecs: Codecs, deadline: Deadline) -> Restoration:
         """Restored into a folder, and compared as in a drill."""
@@ -68,9 +70,10 @@ class ResticKit:
         return lambda backup: erase(_of(request, backup), backup, timeout=_timeout(request))
 
 
-def _of(request: Request, backup: Backup) -> Restic:
+def _of(request: Request, backup: Backup, *, cache: Path | None = None) -> Restic:
     """The repository of a backup; the request's files come before those that the backup remembers."""
-    return _open(request, ResticTarget.from_options(_told(request), backup.manifest.native or {}))
+    target = ResticTarget.from_options(_told(request), backup.manifest.native or {})
+    return _open(request, target if cache is None else replace(target, cache=os.fspath(cache)))
 
 
 def _open(request: Request, target: ResticTarget) -> Restic:

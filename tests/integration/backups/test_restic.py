@@ -148,6 +148,20 @@ def test_damage_in_the_repository_is_seen_by_a_verification_and_by_a_drill(plan)
     assert status_of(answer, "recovery.data") == "fail", answer
 
 
+@pytest.mark.parametrize("part", ["index", "snapshots", "keys", "config"])
+def test_what_this_host_has_in_its_cache_does_not_stand_for_what_was_altered(plan, part):
+    plan.backup()
+    place = plan.home / "restic" / part
+    [path] = [place] if place.is_file() else place.iterdir()
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    assert plan.verify(verify_parts=1)["status"] == "fail"
+    answer = plan.drill()
+    assert answer["drill"]["status"] == "fail", answer
+
+
 def test_a_snapshot_that_is_gone_is_seen(plan):
     plan.backup()
     plan.bare("forget", plan.snapshots()[0]).communicate()
@@ -209,9 +223,10 @@ def test_a_repository_is_made_only_when_asked_for_and_never_instead_of_a_lost_on
 
 @pytest.fixture
 def holder(plan) -> Iterator[subprocess.Popen]:
-    """A restic that is stopped while it holds the repository's exclusive lock."""
-    process = plan.bare("check", "--read-data")
-    deadline = time.monotonic() + 10
+    """A restic that is stopped while it holds the repository's exclusive lock, to read slowly what is in it."""
+    plan.backup()
+    process = plan.bare("check", "--read-data", "--limit-download=2")
+    deadline = time.monotonic() + 60
     while not [name for name in os.listdir(plan.home / "restic/locks") if len(name) == 64] and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGSTOP)
