@@ -67,7 +67,7 @@ def test_a_bad_answer_fails_and_says_why_and_what_to_do(probe, web, path, option
 
 
 def test_the_deadline_holds_against_servers_that_drip_or_never_answer(probe, web):
-    with serve_words() as silent, serve_words(b"220 mail ESMTP\r\n" * 100, pause=0.1) as dripping:
+    with serve_words() as silent, serve_words(b"220 mail ESMTP\r\n" * 100, pause=0.5) as dripping:
         began = time.monotonic()
         _answer, found = probe({
             "hang": {"url": f"{web.url}/hang"}, "drip": {"url": f"{web.url}/drip"},
@@ -80,10 +80,10 @@ def test_the_deadline_holds_against_servers_that_drip_or_never_answer(probe, web
             "silent postgresql": {"kind": "postgresql", "host": "127.0.0.1", "port": silent},
             "dripping postgresql": {"kind": "postgresql", "host": "127.0.0.1", "port": dripping},
             "endless": {"url": f"{web.url}/slow?ms=60000"},
-        }, defaults={"timeout": "1s"})
+        }, defaults={"timeout": "3s"})
         took = time.monotonic() - began
     assert {finding["status"] for finding in found.values()} == {"fail"}
-    assert took < 11, "one second each, all at once, and the start of the module; one after the other they take twelve"
+    assert took < 33, "three seconds each, all at once, and the start of the module; one after the other they take thirty-six"
     assert "was waiting for the TLS handshake" in found["silent tls"]["message"]
     assert "was waiting for the rest of the answer" in found["drip"]["message"]
 
@@ -103,10 +103,10 @@ def test_retries_mend_and_the_error_rate_tells(probe, web):
 
 
 def test_latency_and_percentiles_per_service(probe, web):
-    answer, found = probe({"quick": {"url": f"{web.url}/ok"}, "slow": {"url": f"{web.url}/slow?ms=300", "latency_warn": "100ms"}},
-                          defaults={"service": "shop"}, samples=4, limits={"*": {"p95": {"fail": "200ms"}}})
+    answer, found = probe({"quick": {"url": f"{web.url}/ok"}, "slow": {"url": f"{web.url}/slow?ms=2000", "latency_warn": "100ms"}},
+                          defaults={"service": "shop"}, samples=4, limits={"*": {"p95": {"fail": "1900ms"}}})
     [service] = answer["services"]
-    assert service["p50_ms"] < 200 < 300 <= service["p95_ms"] <= service["p99_ms"] < 1000 and service["total"] == 8
+    assert service["p50_ms"] < 1900 < 2000 <= service["p95_ms"] <= service["p99_ms"] < 20000 and service["total"] == 8
     assert found["slow"]["status"] == "warn" and found["slow"]["limit"] == 100
     assert [finding["status"] for finding in answer["findings"] if finding["check"] == "health.latency"] == ["fail"]
 
@@ -137,13 +137,14 @@ def test_https_is_verified(probe, tmp_path: Path):
             serve_http(tls=context(other, "localhost")) as foreign, serve_http() as plain:
         _answer, found = probe({
             "good": {"url": f"https://localhost:{good.port}/ok"}, "wrong": {"url": f"https://localhost:{wrong.port}/ok"},
-            "foreign": {"url": f"https://localhost:{foreign.port}/ok"}, "plain": {"url": f"https://localhost:{plain.port}/ok"},
+            "foreign": {"url": f"https://localhost:{foreign.port}/ok"},
+            "plain": {"url": f"https://localhost:{plain.port}/ok", "timeout": "1s"},
             "unverified": {"url": f"https://localhost:{foreign.port}/ok", "validate_certs": False},
             "drip": {"url": f"https://localhost:{good.port}/drip", "timeout": "1s"},
             "big": {"url": f"https://localhost:{good.port}/bigbody"},
             "tcp": {"kind": "tcp", "host": "localhost", "port": good.port, "tls": True},
             "mute": {"url": f"http://localhost:{good.port}/ok"},
-        }, defaults={"ca_cert": str(authority), "timeout": "5s"})
+        }, defaults={"ca_cert": str(authority), "timeout": "20s"})
         _answer, no_file = probe({"t": {"url": f"https://localhost:{good.port}/ok", "ca_cert": str(tmp_path / "gone.pem")}})
     assert {name: finding["status"] for name, finding in found.items()} == {
         "good": "pass", "wrong": "fail", "foreign": "fail", "plain": "fail", "unverified": "pass", "drip": "fail", "big": "pass",
@@ -154,8 +155,9 @@ def test_https_is_verified(probe, tmp_path: Path):
 
 def test_tcp_banners(probe):
     with serve_words(b"220 mail ESMTP ready\r\n", pause=0.01) as port:
-        place = {"kind": "tcp", "host": "127.0.0.1", "port": port, "timeout": "2s"}
-        _answer, found = probe({"seen": {**place, "matches": "^220 .* ready"}, "other": {**place, "contains": "IMAP"}, "mute": place})
+        place = {"kind": "tcp", "host": "127.0.0.1", "port": port, "timeout": "20s"}
+        _answer, found = probe({"seen": {**place, "matches": "^220 .* ready"}, "other": {**place, "contains": "IMAP", "timeout": "2s"},
+                                 "mute": place})
     assert {name: finding["status"] for name, finding in found.items()} == {"seen": "pass", "other": "fail", "mute": "pass"}
 
 
@@ -169,9 +171,9 @@ def test_dns(probe):
             "mail": {**asked, "record": "mx", "expected": ["10 mail.shop.test"]},
             "text": {**asked, "record": "TXT", "expected": ["v=spf1 -all"]}, "moved": {**asked, "expected": ["192.0.2.99"]},
             "empty": {**asked, "record": "AAAA"}, "no name": {**asked, "host": "gone.test"}, "refused": {**asked, "host": "refused.test"},
-            "silent": {**asked, "host": "silent.test"}, "no type": {**asked, "record": "NOSUCH"},
-            "no resolver": {**asked, "resolver": f"127.0.0.1:{free_port()}"},
-        }, defaults={"resolver": f"127.0.0.1:{port}", "timeout": "1s"})
+            "silent": {**asked, "host": "silent.test", "timeout": "1s"}, "no type": {**asked, "record": "NOSUCH"},
+            "no resolver": {**asked, "resolver": f"127.0.0.1:{free_port()}", "timeout": "1s"},
+        }, defaults={"resolver": f"127.0.0.1:{port}", "timeout": "20s"})
     assert {name: finding["status"] for name, finding in found.items()} == {
         "any": "pass", "address": "pass", "mail": "pass", "text": "pass", "moved": "fail", "empty": "fail", "no name": "fail",
         "refused": "fail", "silent": "fail", "no type": "unknown", "no resolver": "fail"}
@@ -204,7 +206,7 @@ def test_redis(probe, tmp_path: Path):
 def test_postgresql(probe, pg):
     place = {"kind": "postgresql", "host": pg.host, "port": pg.port, "user": pg.user, "password": pg.password}
     answer, found = probe({
-        "connects": place, "asked": {**place, "query": "SELECT count(*) FROM pg_database", "expected": ["3", "4", "5"]},
+        "connects": place, "asked": {**place, "query": "SELECT count(*) FROM pg_database WHERE datistemplate", "expected": ["1", "2"]},
         "other": {**place, "query": "SELECT 'a' || chr(10)", "expected": ["b"]},
         "no row": {**place, "query": "SELECT 1 WHERE false", "expected": ["1"]},
         "no database": {**place, "database": "gone"}, "wrong password": {**place, "password": "wr0ng-one"},
@@ -254,7 +256,7 @@ def test_a_run_that_is_told_to_stop_ends_at_once_and_says_so(web):
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdin.write(json.dumps(options))
         process.stdin.close()
-        wait_until(lambda: web.connections >= before + 50, deadline=Deadline(SystemClock(), 30), what="the probes to hang")
+        wait_until(lambda: web.connections >= before + 50, deadline=Deadline(SystemClock(), 90), what="the probes to hang")
         process.terminate()
         answer = json.loads(process.stdout.read())
         assert "Traceback" not in process.stderr.read()

@@ -41,7 +41,7 @@ KINDS = [
 def probing(targets):
     """What is imported while probes are under way, and all libraries that were."""
     code = _PROBING.replace("TARGETS", repr(targets), 1)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, timeout=300, check=False)
     return done.stdout.strip() or done.stderr[-2000:]
 
 

@@ -36,11 +36,14 @@ def orders(request):
     return Response(200 if fine else 403, json.dumps({"count": 3, "echo": TOKEN, "asked": request.target}))
 
 
+def metrics(_request):
+    page = f'# TYPE up gauge\nup{{job="engine"}} 1\nup{{job="batch"}} 0\nlag NaN\nold 1 {int(time.time() - 600) * 1000}\n'
+    return Response(body=page, headers={"Content-Type": "text/plain"})
+
+
 @pytest.fixture(scope="module")
 def shop():
-    page = f'# TYPE up gauge\nup{{job="engine"}} 1\nup{{job="batch"}} 0\nlag NaN\nold 1 {int(time.time() - 600) * 1000}\n'
-    with serve_http({"/login": log_in, "/orders": orders, "/metrics": Response(body=page, headers={"Content-Type": "text/plain"}),
-                     "/late": Response(delay=0.3)}) as server:
+    with serve_http({"/login": log_in, "/orders": orders, "/metrics": metrics, "/late": Response(delay=0.3)}) as server:
         yield server
 
 
@@ -59,11 +62,11 @@ def test_a_critical_path_is_walked_and_the_step_that_fails_is_named(probe, shop)
         "not expected": path(LOGIN, {**READ, "json": {"echo": "x"}, "contains": "nothing like it"}),
         "not there": path({**LOGIN, "take": {"token": {"json": "gone"}}}, {"name": "next", "url": "/ok"}),
         "late step": path({"name": "late", "url": "/late", "latency_fail": "100ms"}),
-        "no answer": path(LOGIN, {"name": "hang", "url": "/hang?t=${token}"}, timeout="1s"),
+        "no answer": path(LOGIN, {"name": "hang", "url": "/hang?t=${token}"}, timeout="3s"),
         "broken off": path(LOGIN, {"name": "close", "url": "/close"}),
         "moved": path({"name": "go", "url": "/redirect"}, follow_redirects=1),
         "away": path({"name": "go", "url": "/redirect?to=http://169.254.169.254/"}, follow_redirects=1),
-    }, defaults={"timeout": "5s"})
+    }, defaults={"timeout": "20s"})
     said = {name: finding["message"] for name, finding in found.items()}
     assert {name for name, finding in found.items() if finding["status"] == "pass"} == {"whole", "moved"}, said
     for name, words in {"wrong password": "step 1 of 2, 'log in': HTTP status is 401",
@@ -96,7 +99,7 @@ def test_a_page_of_metrics(probe, shop):
 
 
 def target(**options):
-    [read] = read_targets([{"name": "t", "addresses": "all", "timeout": "2s", **options}])
+    [read] = read_targets([{"name": "t", "addresses": "all", "timeout": "20s", **options}])
     return read
 
 
@@ -128,7 +131,7 @@ def test_one_dead_backend_of_three_is_told_and_any_hides_it(authority):
 
 def test_an_address_that_hangs_hides_nothing_of_the_others():
     with serve_http() as web, socket.create_server(("127.0.0.2", web.port)):  # the second is accepted by the kernel, and never answered
-        sample = sampled({"shop.test": ["127.0.0.2", "127.0.0.3", "127.0.0.1"]}, url=f"http://shop.test:{web.port}/ok", timeout="1s")
+        sample = sampled({"shop.test": ["127.0.0.2", "127.0.0.3", "127.0.0.1"]}, url=f"http://shop.test:{web.port}/ok", timeout="3s")
     [complaint] = sample.complaints
     assert "2 of 3 addresses" in complaint.message and "was waiting for the answer of shop.test" in complaint.message
     assert complaint.observed == ["127.0.0.2", "127.0.0.3"]

@@ -45,7 +45,7 @@ def test_grpc(probe, authority, identity):
             "unknown": {**place, "port": port, "grpc_service": "shop.Gone"}, "tls": {**place, "port": secure, "tls": True},
             "unverified": {**place, "port": secure, "tls": True, "validate_certs": False, "ca_cert": "/nowhere"},
             "plain": {**place, "port": secure}, "no tls": {**place, "port": port, "tls": True}, "no grpc": {**place, "port": other},
-        }, defaults={"ca_cert": str(authority[1]), "timeout": "5s"})
+        }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     failing(found, **{"service": "says NOT_SERVING, expected SERVING", "unknown": "knows no service 'shop.Gone'", "plain": "",
                       "no tls": "no TLS session", "no grpc": ""})
 
@@ -58,10 +58,10 @@ def test_websocket(probe, authority, identity):
                                                   "json": {"said": "100% \"Größe\""}},
             "headers": {"url": f"{url}/echo", "say": "x", "headers": {"X-Token": "s3cret-t0ken"}, "json": {"token": {"exists": True}}},
             "news": {"url": f"{url}/news", "matches": "^three$"}, "tls": {"url": f"wss://localhost:{secure}/"},
-            "other": {"url": f"{url}/echo", "say": "x", "contains": "nothing like it", "timeout": "1s"},
+            "other": {"url": f"{url}/echo", "say": "x", "contains": "nothing like it", "timeout": "3s"},
             "closed": {"url": f"{url}/closed", "contains": "x"}, "foreign": {"url": f"wss://127.0.0.1:{port}/"},
             "long": {"url": f"{url}/echo", "say": "x" * 5000, "contains": "xx", "max_body": "1KiB"},
-        }, defaults={"ca_cert": str(authority[1]), "timeout": "5s"})
+        }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     assert "s3cret" not in json.dumps(_answer)
     failing(found, **{"other": "a message of localhost", "closed": "it closed without a message", "foreign": "lost",
                       "long": "without"})
@@ -79,7 +79,7 @@ def test_smtp(probe, authority, identity):
             "in the clear": {**place, "port": port, **login}, "no starttls": {**place, "port": plain, "starttls": True},
             "banner": {**place, "port": port, "contains": "Postfix"}, "lacking": {**place, "port": port, "expected": ["DSN"]},
             "gone": {**place, "port": free_port()},
-        }, defaults={"ca_cert": str(authority[1]), "timeout": "5s"})
+        }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     assert counted.begun == 0 and talkers.PASSWORD not in json.dumps(answer)
     failing(found, **{"wrong": "refuses the login", "in the clear": "AUTH extension is not supported", "no starttls": "STARTTLS",
                       "banner": "does not contain 'Postfix'", "lacking": "does not offer DSN", "gone": "refuses connections"})
@@ -104,7 +104,7 @@ def test_ldap(probe, tree, authority):
         "wrong": {**place, "user": directory.ADMIN, "password": "wr0ng-one"}, "gone": {**place, "base": f"uid=gone,{directory.SUFFIX}"},
         "other": {**place, "base": person, "filter": "(sn=Other)"},
         "foreign": {**place, "starttls": True, "ca_cert": None, "host": "127.0.0.1"},
-    }, defaults={"ca_cert": str(authority[1]), "timeout": "5s"})
+    }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     assert directory.PASSWORD not in json.dumps(answer)
     found.pop("foreign")
     failing(found, wrong="invalidCredentials", gone="has no such entry", other="passes (sn=Other)")
@@ -132,7 +132,7 @@ def test_mysql(probe, orders, authority):
         "wrong": {**place, "password": "wr0ng-one"}, "gone": {**place, "database": "gone"}, "broken": {**place, "query": "SELEC 1"},
         "writes": {**place, "query": "INSERT INTO orders VALUES (3)"}, "slow": {**place, "query": "SELECT sleep(30)", "timeout": "1s"},
         "again": {**place, "query": "SELECT count(*) FROM orders", "expected": ["2"]},
-    }, defaults={"ca_cert": str(authority[1]), "timeout": "10s"})
+    }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     assert mariadb.PASSWORD not in json.dumps(answer)
     failing(found, **{"other": "the query gives a, expected b", "no row": "the query gives no row", "wrong": "Access denied",
                       "gone": "gone",
@@ -156,7 +156,7 @@ def test_rabbitmq(probe, broker, authority):
         "tls": {**place, "port": broker.tls_port, "tls": True},
         "consumers": {**place, "queue": rabbitmq.QUEUE, "consumers": {"ge": 1}}, "gone": {**place, "queue": "gone"},
         "vhost": {**place, "vhost": "gone"}, "right": {**place, "vhost": "/"}, "wrong": {**place, "password": "wr0ng-one"},
-    }, defaults={"ca_cert": str(authority[1]), "timeout": "10s"})
+    }, defaults={"ca_cert": str(authority[1]), "timeout": "20s"})
     assert rabbitmq.PASSWORD not in json.dumps(answer)
     failing(found, consumers="has 0 consumers, expected ge 1", gone="no queue 'gone'", vhost="vhost gone not found",
             right="access to vhost",
@@ -177,7 +177,7 @@ def test_ssh(probe, tmp_path: Path):
                            "unwanted": ["diffie-hellman-group1-sha1", "3des-cbc"]},
             "lacking": {**place, "expected": ["rot13"]}, "weak": {**place, "unwanted": ["curve25519-sha256"]},
             "old": {**place, "contains": "dropbear"},
-        }, defaults={"timeout": "10s"})
+        }, defaults={"timeout": "20s"})
     failing(found, **{"other key": f"they are {own}", "lacking": "does not offer rot13", "weak": "it offers curve25519-sha256",
                       "old": "does not contain 'dropbear'"})
 
@@ -220,7 +220,7 @@ TALKING = {"grpc": {}, "smtp": {}, "ldap": {}, "ssh": {}, "mysql": {"user": "u"}
 
 
 def test_the_deadline_holds_in_every_protocol(probe):
-    with serve_words() as silent, serve_words(b"\x00" * 1000, pause=0.1) as dripping:
+    with serve_words() as silent, serve_words(b"\x00" * 1000, pause=0.3) as dripping:
         began = time.monotonic()
         _answer, found = probe({
             **{f"{kind} {port}": {"kind": kind, "host": "127.0.0.1", "port": port, **more} for kind, more in TALKING.items()
@@ -228,9 +228,9 @@ def test_the_deadline_holds_in_every_protocol(probe):
             "ws silent": {"url": f"ws://127.0.0.1:{silent}/"}, "ws dripping": {"url": f"ws://127.0.0.1:{dripping}/"},
             "starttls": {"kind": "smtp", "host": "127.0.0.1", "port": silent, "starttls": True},
             "page": {"kind": "prometheus", "url": f"http://127.0.0.1:{dripping}/metrics", "metrics": {"up": 1}},
-        }, defaults={"timeout": "1s"})
+        }, defaults={"timeout": "3s"})
         took = time.monotonic() - began
-    assert set(statuses(found).values()) == {"fail"} and took < 20, (took, found)
+    assert set(statuses(found).values()) == {"fail"} and took < 40, (took, found)  # one after the other they take 48 seconds
     assert "was waiting for the greeting" in found[f"smtp {silent}"]["message"]
     assert "was waiting for the banner" in found[f"ssh {silent}"]["message"]
 

@@ -60,7 +60,7 @@ def web():
 
 def follow(url, hops=5, **options):
     """Probe once; gives the sample and the addresses that were connected to."""
-    [target] = read_targets([{"name": "t", "url": url, "follow_redirects": hops, "timeout": "5s", **options}])
+    [target] = read_targets([{"name": "t", "url": url, "follow_redirects": hops, "timeout": "20s", **options}])
     dialer = CountingDialer()
     return asyncio.run(probe(target, AsyncNetwork(dialer), clock=SystemClock())), dialer.opened
 
