@@ -40,7 +40,7 @@ def serve_mariadb(identity: Identity) -> Iterator[int]:
     process = None
     try:
         commands.run([install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal", "--skip-test-db",
-                      "--skip-name-resolve", *account], timeout=120)
+                      "--skip-name-resolve", *account], timeout=300)
         port = free_port()
         with (folder / "server.log").open("wb") as log:
             process = commands.start(
@@ -48,7 +48,7 @@ def serve_mariadb(identity: Identity) -> Iterator[int]:
                  f"--pid-file={folder}/pid", f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--init-file={folder}/init.sql",
                  "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", *account],
                 stdout=log.fileno(), stderr=subprocess.STDOUT)
-        wait_until(lambda: listens(port), deadline=Deadline(SystemClock(), 60), what="mariadbd", interval=0.1)
+        wait_until(lambda: listens(port), deadline=Deadline(SystemClock(), 180), what="mariadbd", interval=0.1)
         yield port
     finally:
         if process:

@@ -68,7 +68,7 @@ def serve_rabbitmq(identity: Identity) -> Iterator[Broker]:
                                       stderr=subprocess.DEVNULL))
         with (folder / "server.log").open("wb") as log:
             running.append(commands.start([server], env=settings, stdout=log.fileno(), stderr=subprocess.STDOUT, cwd=str(folder)))
-        wait_until(lambda: listens(found.port) and listens(found.tls_port), deadline=Deadline(SystemClock(), 90),
+        wait_until(lambda: listens(found.port) and listens(found.tls_port), deadline=Deadline(SystemClock(), 300),
                    what="RabbitMQ", interval=0.2)
         yield found
     finally:
