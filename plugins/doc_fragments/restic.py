@@ -30,7 +30,7 @@ options:
         description: Certificate authority of the server of the repository.
         type: path
       cache:
-        description: Folder for restic's cache; its own choice by default.
+        description: Folder for restic's cache; its own choice by default. A drill has one of its own, in its scratch folder.
         type: path
       initialize:
         description: Make the repository where there is none, and the plan has no backups in it.
