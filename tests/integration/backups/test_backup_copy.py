@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -69,18 +70,36 @@ def test_a_damaged_backup_is_told_and_not_copied(run_module, repository, second,
     assert [backup.id for backup in second.list()] == [good]
 
 
-def test_a_killed_run_is_taken_up_and_sends_only_what_is_missing(run_module, repository, second, options, make):
+def opened_to_be_read(path, process):
+    """A FIFO, once the process reads it."""
+    while True:
+        try:
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            assert error.errno == errno.ENXIO and process.poll() is None
+            time.sleep(0.02)
+    os.set_blocking(pipe, True)
+    return open(pipe, "wb", buffering=0)  # noqa: PTH123
+
+
+def test_a_killed_run_is_taken_up_and_sends_only_what_is_missing(run_module, repository, second, options, make, tmp_path):
     id = make(40_000_000)
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": False, "_ansible_remote_tmp": "/tmp",
                                          "_ansible_keep_remote_files": False}}
     process = subprocess.Popen([sys.executable, "-m", "tests.testbed.module", "backup_copy"], stdin=subprocess.PIPE, text=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    [stored] = repository.open(id).data.iterdir()
+    aside = stored.rename(tmp_path / "aside")
+    os.mkfifo(stored)  # gives half of the file, and then nothing
     process.stdin.write(json.dumps(arguments))
     process.stdin.close()
-    while process.poll() is None and not any(path.suffix == ".part" for path in files_below(second.root)):
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
+    with opened_to_be_read(stored, process) as pipe:
+        pipe.write(aside.read_bytes()[:20_000_000])
+        assert any(path.suffix == ".part" for path in files_below(second.root))
+        process.kill()
+        process.wait()
+    aside.rename(stored)
     assert second.list() == [], "killed in the middle"
     answer = run_module("backup_copy", options)
     assert [one["status"] for one in answer["copied"]] == ["copied"] and not list(second.root.rglob("*.part"))
