@@ -20,8 +20,6 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import (
     Unreachable,
 )
 
-from tests.testbed.postgres import free_port
-
 
 @pytest.fixture
 def session(pg):
@@ -67,15 +65,16 @@ def test_what_is_wrong_with_an_address_is_told_apart(pg, change, error, said):
 
 
 def test_a_port_where_nothing_listens_and_one_that_never_answers(pg):
-    with pytest.raises(Unreachable):
-        connect(dataclasses.replace(pg, port=free_port()))
+    with socket.socket() as kept, pytest.raises(Unreachable):
+        kept.bind(("127.0.0.1", 0))
+        connect(dataclasses.replace(pg, port=kept.getsockname()[1]))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         began = time.monotonic()
         with pytest.raises(TimedOut) as error:
             connect(dataclasses.replace(pg, port=silent.getsockname()[1], connect_timeout=2))
-        assert time.monotonic() - began < 10 and error.value.hint
+        assert time.monotonic() - began < 30 and error.value.hint
 
 
 def test_errors_of_statements_are_told_apart(pg, session):
@@ -95,11 +94,19 @@ def test_errors_of_statements_are_told_apart(pg, session):
 
 
 def test_a_statement_can_be_cancelled_from_another_thread(session):
-    threading.Timer(0.3, session.cancel).start()
-    began = time.monotonic()
+    def cancel() -> None:
+        with connect(session.target) as other:
+            for _attempt in range(600):
+                if other.value("SELECT state FROM pg_stat_activity WHERE pid = %s AND query ~ 'sleep'", [session.backend_pid]) == "active":
+                    break
+                time.sleep(0.05)
+        session.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
     with pytest.raises(TimedOut, match="cancelled"):
-        session.fetch("SELECT pg_sleep(30)")
-    assert time.monotonic() - began < 10
+        session.fetch("SELECT pg_sleep(60)")
+    thread.join()
 
 
 def test_a_session_that_the_server_ends_is_told(pg, session):

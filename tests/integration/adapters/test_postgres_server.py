@@ -87,7 +87,7 @@ def test_it_ends_when_its_starter_is_killed(installation, folder):
         postmaster = psutil.Process(int(starter.stdout.readline()))
         family = [postmaster, *postmaster.children(recursive=True)]
         starter.kill()
-    gone, alive = psutil.wait_procs(family, timeout=20)
+    gone, alive = psutil.wait_procs(family, timeout=60)
     assert len(gone) > 1 and not alive
 
 
