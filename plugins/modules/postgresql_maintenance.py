@@ -230,10 +230,12 @@ def run(request: Request) -> Outcome:
     """Do what of the plan fits the window."""
     policy = MaintenancePolicy.from_options(request.options)
     end = parse_instant(request["deadline"]) if request["deadline"] else None
-    budget = Budget.from_options(request.options).until(end, request.clock.now(), share=request["share"])
+    budget = Budget.from_options(request.options)
     target = postgres.PostgresTarget.from_options(request.options)
     rewriter = Rewriter(PgRepack(Commands(), target), request.clock, lock_timeout=budget.lock_timeout)
     with postgres.connect(target) as session:
+        # Not before: what the server took to answer is part of the window.
+        budget = budget.until(end, request.clock.now(), share=request["share"])
         done = maintain(session, lambda: postgres.connect(target), policy, budget, request["history"], request.clock,
                         Means(rewriter, ServerHost(ThisHost())), check_mode=request.check_mode)
     return Outcome(changed=done.changed, findings=done.findings(target.database), summary=done.summary(), values=done.values(),

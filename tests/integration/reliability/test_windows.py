@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from ansible_collections.evenkeel.ops.plugins.modules import postgresql_maintena
 
 from tests.integration.databases.conftest import REINDEX, VACUUM, login
 from tests.integration.reliability.figures import scaled
+from tests.testbed.cuts import Cuts
 
 PROMISE = "maintenance keeps to its window"
 TABLES = [f"busy{number}" for number in range(6)]
@@ -97,11 +99,11 @@ def get_sick(target: PostgresTarget) -> None:
             time.sleep(0.1)
 
 
-def options(target: PostgresTarget, dice: random.Random, records: list[dict[str, Any]], window: float) -> dict[str, Any]:
+def options(target: PostgresTarget, dice: random.Random, records: list[dict[str, Any]], end: datetime) -> dict[str, Any]:
     rate = dice.choice(["1MiB", "20MiB", "1GiB", "100GiB"])
     return {**login(target), "ssl_mode": "prefer", "ca_cert": None, "connect_timeout": 10, "time_budget": "1h", "gentle": {},
             "connection_budget": dice.randint(1, 3), "lock_timeout": dice.choice(["200ms", "5s"]), "share": 1,
-            "deadline": format_instant(datetime.now(timezone.utc) + timedelta(seconds=window)), "forecast": FORECAST,
+            "deadline": format_instant(end), "forecast": FORECAST,
             "history": dice.choice([{}, gather(records, samples=5)]),
             "vacuum": {**VACUUM, "dead_percent": 1, "rate": rate, "exclude": CATALOGS},
             "reindex": {**REINDEX, "rate": rate, "bloat_percent": 5, "estimated_percent": 5}}
@@ -116,8 +118,9 @@ def test_random_windows_under_load_are_never_overrun(busy, figure):
         dice = random.Random(number)
         window = dice.uniform(0.3, 4.0)
         get_sick(busy)
-        end = time.time() + window
-        outcome = postgresql_maintenance.run(Request(options(busy, dice, records, window)))
+        closes = datetime.now(timezone.utc) + timedelta(seconds=window)
+        outcome = postgresql_maintenance.run(Request(options(busy, dice, records, closes)))
+        end = closes.timestamp()
         time.sleep(0.05)
         if onlooker.seen > end:
             late.append((number, onlooker.seen - end))
@@ -134,7 +137,27 @@ def test_random_windows_under_load_are_never_overrun(busy, figure):
     assert became["done"] and became["left"] and not late, late
     with connect(busy) as session:
         for _turn in range(5):  # what a cancelled rebuild could not drop at once, a run that has the time for it drops
-            last = postgresql_maintenance.run(Request({**options(busy, random.Random(1), [], 60.0), "lock_timeout": "5s"}))
+            closes = datetime.now(timezone.utc) + timedelta(seconds=60)
+            last = postgresql_maintenance.run(Request({**options(busy, random.Random(1), [], closes), "lock_timeout": "5s"}))
             if not session.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid"):
                 break
         assert session.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0, last.values
+
+
+class Late(Cuts):
+    """A way to a server that lets nobody in before a second and a half have passed."""
+
+    def _serve(self, client: socket.socket) -> None:
+        time.sleep(1.5)
+        super()._serve(client)
+
+
+def test_what_connecting_takes_is_part_of_the_window(newest_pg):
+    proxy = Late(newest_pg.port, lambda _number, _method, _path: None)
+    try:
+        closes = datetime.now(timezone.utc) + timedelta(seconds=60)
+        asked = options(replace(newest_pg, port=proxy.port), random.Random(1), [], closes)
+        outcome = postgresql_maintenance.run(Request(asked, check_mode=True))
+    finally:
+        proxy.stop()
+    assert outcome.values["maintenance"]["window_seconds"] <= 58.5
