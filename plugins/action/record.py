@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_by, run_id
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import own
@@ -37,7 +37,7 @@ class ActionModule(ControllerAction):
             "run": values["run"], "at": format_instant(request.clock.now()), "host": host, "area": area,
             "procedure": procedure, "system": request.place.system, "status": evidence.status,
             "environment": request.place.environment, "changed": evidence.changed,
-            "body": json.loads(json.dumps(evidence.values, default=str)),
+            "body": json.loads(json.dumps(evidence.values, default=str)), "recorded_by": run_by(request.place.person),
         }
         try:
             if request["keep_earlier"] and any(

@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import pwd
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from ansible import constants as C
 from ansible.release import __version__ as core_version
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import paged
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.rendering import render
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import collection_version, run_id
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import collection_version, run_by, run_id
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import format_instant, parse_instant
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import NotFound
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.files import private_folder, write_atomically
@@ -45,7 +42,6 @@ class ActionModule(ControllerAction):
         history={"type": "str", "default": "30d"},
         formats={"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
         pdf_rows={"type": "int", "default": 200},
-        by={"type": "str"},
         run={"type": "str"},
         template={"type": "str", "default": "report.html.j2"},
     )
@@ -67,9 +63,7 @@ class ActionModule(ControllerAction):
             history=ledger.bodies(**where, procedures=PROCEDURES, until=ended,
                                   since=format_instant(parse_instant(ended) - timedelta(seconds=span))))
         report["evidence"] = {"records": ledger.verify_chain(), "digest": records[-1]["digest"], "ledger": place.shown}
-        # A run that was named from outside may have been several commands of several people.
-        report["written"] = {"by": _person(request["by"]), "same_run": run == run_id() and "EVENKEEL_RUN_ID" not in os.environ,
-                             "versions": {"evenkeel.ops": collection_version(), "ansible-core": core_version}}
+        report["written"] = {"by": run_by(place.person), "versions": {"evenkeel.ops": collection_version(), "ansible-core": core_version}}
         findings = [verdict_finding(report, policy)]
         paths, failure = self._write(report, policy, request, run, most)
         if failure:
@@ -120,12 +114,3 @@ class ActionModule(ControllerAction):
             written["pdf"] = paper
         write_atomically(data, json.dumps(report, indent=2, ensure_ascii=False, default=str).encode("utf-8", "replace"))
         return {**written, "data": data}, failure
-
-
-def _person(given: str | None) -> str:
-    """Who answers for the run: as said, else the account that it runs under; and on which machine."""
-    try:
-        account = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        account = str(os.getuid())
-    return f"{given} ({account} on {platform.node()})" if given and given != account else f"{account} on {platform.node()}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import ledger_of
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger_place import ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.assembly.probe_history import health_runs, history_source
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError

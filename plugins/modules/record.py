@@ -15,6 +15,8 @@ description:
   - A result that failed or was unreachable is recorded as an C(unknown) finding, with its message and hint.
   - The ledger is E(EVENKEEL_RUN_ID) aside configured by variables. C(evenkeel_ledger_url) is an SQLAlchemy URL, by
     default SQLite below the user's state folder. C(evenkeel_system) and C(evenkeel_environment) name what is operated.
+  - Each record says who made it, the account and the controller, and the person that C(evenkeel_operator) names or, in a job of AWX or
+    Tower, who launched it. A ledger of an older version gets a column for that when it is next used.
   - In check mode nothing is written.
 author: The evenkeel.ops founders (@evenkeel)
 version_added: 0.1.0

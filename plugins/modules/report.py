@@ -14,7 +14,7 @@ description:
     as PDF, the data as JSON, and shows a summary on the console.
   - Latency, availability, error budgets and how fast they burn, days left of certificates, ages and sizes of copies, sizes of databases,
     space in use and the verdict are plotted over earlier runs. Where a run could not tell, the line has a gap.
-  - Says what is new, worse or mended since the run before, who wrote it, and what nobody looked at.
+  - Says what is new, worse or mended since the run before, who ran it, and what nobody looked at.
   - Verifies the ledger's chain of digests on the way, and fails where a record was altered or taken out.
   - In check mode nothing was recorded, so nothing is written.
 author: The evenkeel.ops founders (@evenkeel)
@@ -58,9 +58,6 @@ options:
       - What passes is counted there by check, however few it is.
     type: int
     default: 200
-  by:
-    description: Who answers for the run, for who reads the report later. The account on the controller is said in any case.
-    type: str
   run:
     description:
       - The run to report on. By default this one, or the newest of this system's environment where this one recorded nothing.

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger, Place, ledger_of
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger import Ledger
+from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.ledger_place import Place, ledger_of
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.edge import Request
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.options import OptionGroup

@@ -20,7 +20,6 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +53,7 @@ if sa is not None:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("previous", sa.String(64), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("recorded_by", sa.String(256)),  # empty in records of 0.1.0, and no part of their digests
     )
     FINDINGS = sa.Table(
         "findings", _METADATA,
@@ -71,36 +71,6 @@ if sa is not None:
         sa.Column("records", sa.Integer, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
     )
-
-
-def default_url() -> str:
-    """SQLite below the user's state folder (XDG base directory specification)."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return f"sqlite:///{state / 'evenkeel' / 'ledger.sqlite'}"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where records of a play go, and what they are records of; ``shown`` is the URL without its password."""
-
-    url: str
-    system: str
-    environment: str
-
-    @property
-    def shown(self) -> str:
-        """The URL as a report may show it."""
-        return sa.engine.make_url(self.url).render_as_string() if sa is not None else ""
-
-
-def ledger_of(templar: Any, variables: Mapping[str, Any]) -> Place:
-    """The place that the variables ``evenkeel_ledger_url``, ``evenkeel_system`` and ``evenkeel_environment`` name."""
-
-    def setting(name: str, default: str) -> str:
-        return templar.template(variables[name]) if variables.get(name) else default
-
-    return Place(setting("evenkeel_ledger_url", default_url()), setting("evenkeel_system", "unnamed"),
-                 setting("evenkeel_environment", "unnamed"))
 
 
 class Ledger:
@@ -121,7 +91,7 @@ class Ledger:
                                 hint="Write sqlite:////path/ledger.sqlite or postgresql+psycopg://user@host/database") from error
         except ImportError as error:
             raise LibraryMissing(error.name or self._url.drivername) from error
-        self._made = False
+        self._made = self._grown = False
         if self._url.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _leave_transactions_to_us)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -151,6 +121,7 @@ class Ledger:
         if self._url.get_backend_name() != "sqlite" or _in_memory(self._url.database) or os.path.exists(self._url.database):
             with self._writing() as connection:
                 if sa.inspect(connection).has_table(HEAD.name):
+                    self._grow(connection)
                     yield connection
                     return
         with sa.create_engine("sqlite://").begin() as connection:
@@ -164,10 +135,17 @@ class Ledger:
             _private_file(self._url.database)
         with self._writing() as connection:
             _METADATA.create_all(connection)
+            self._grow(connection)
         self._made = True
 
+    def _grow(self, connection: Any) -> None:
+        """Give a ledger of 0.1.0 the column that it lacks."""
+        if not self._grown and all(column["name"] != "recorded_by" for column in sa.inspect(connection).get_columns(RECORDS.name)):
+            connection.execute(sa.text("ALTER TABLE records ADD COLUMN recorded_by VARCHAR(256)"))
+        self._grown = True
+
     def append(self, record: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
-        """Add a record (run, at, system, environment, host, area, procedure, status, changed, body) with its findings.
+        """Add a record (run, at, system, environment, host, area, procedure, status, changed, body, recorded_by) with its findings.
 
         :returns: its digest
         :raises InvalidOption: for a name that is longer than its column
@@ -352,7 +330,8 @@ def _canonical(value: Any) -> str:
 
 
 def _digest(row: dict[str, Any], findings: Sequence[str]) -> str:
-    return hashlib.sha256(_canonical([row, list(findings)]).encode("ascii")).hexdigest()
+    said = {name: value for name, value in row.items() if name != "recorded_by" or value is not None}
+    return hashlib.sha256(_canonical([said, list(findings)]).encode("ascii")).hexdigest()
 
 
 def _leave_transactions_to_us(connection: Any, record: object) -> None:

@@ -57,7 +57,7 @@ class NginxSwitch:
                 raise InvalidOption(f"{word}: {path!r} is no full path of letters, digits and . _ - /", hint="Choose a plain path")
         self._commands, self._config, self._program, self._timeout = commands, config, program, timeout
         self._include = include
-        self._flag, self._page = f"{folder}/{name}.on", f"{folder}/{name}.html"
+        self._flag, self._page, self._unread = f"{folder}/{name}.on", f"{folder}/{name}.html", f"{folder}/{name}.unread"
         self._wanted = {
             include: _INCLUDE.format(flag=self._flag, page=self._page, retry_after=retry_after, header=HEADER, name=name),
             self._page: html, self._flag: "on\n"}
@@ -82,16 +82,19 @@ class NginxSwitch:
         if state[self._flag] is None:
             _put(self._flag, None)
         _put(self._page, state[self._page])
-        before = _content(self._include)
-        if before != state[self._include]:
+        before, unread = _content(self._include), _content(self._unread)
+        if before != state[self._include] or (unread is not None and state[self._flag] is not None):
+            _put(self._unread, "")  # a run that is killed from here on leaves an include that nginx may not have read
             _put(self._include, state[self._include])
             try:
                 self._nginx("-t", "-q")
                 self._nginx("-s", "reload")
             except OpsError as error:
                 _put(self._include, before)
+                _put(self._unread, unread)
                 raise CommandFailed(f"nginx does not take its configuration: {error.message}",
                                     hint="Run nginx -t by hand; what is wrong may be another file", evidence=error.evidence) from error
+            _put(self._unread, None)
         _put(self._flag, state[self._flag])
 
     def _nginx(self, *arguments: str) -> None:

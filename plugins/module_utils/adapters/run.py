@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which run is this? One word for all that one ansible-playbook process does."""
+"""Which run is this, whose, and of which version? One word for all that one ansible-playbook process does."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
+import pwd
 import re
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +28,16 @@ def run_id() -> str:
                 if line.startswith("btime"))
     began = datetime.fromtimestamp(boot + ticks / os.sysconf("SC_CLK_TCK"), timezone.utc)
     return f"{began:%Y%m%dT%H%M%SZ}-{controller}"
+
+
+def run_by(person: str = "") -> str:
+    """Who answers for it: a person, where one is named, and the account on the machine that it runs under."""
+    person = person[:120]  # the ledger has room for 256 in all
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        account = str(os.getuid())
+    return f"{person} ({account} on {platform.node()})" if person and person != account else f"{account} on {platform.node()}"
 
 
 def collection_version() -> str:

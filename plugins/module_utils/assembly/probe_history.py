@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..adapters.ledger import Ledger, Place
+from ..adapters.ledger import Ledger
+from ..adapters.ledger_place import Place
 from ..core.clock import format_instant, parse_instant
 from ..service_levels.evaluate import FromPoints, Source
 from ..service_levels.points import FromHistory

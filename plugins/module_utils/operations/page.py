@@ -106,13 +106,13 @@ def about(report: Report, policy: VerdictPolicy, names: Sequence[str]) -> list[t
     """Who, when, by which policy; what nobody looked at and what was let pass: what an auditor asks first."""
     hosts, counts, written = report["on_hosts"], report["counts"], report.get("written") or {}
     span = f"{minute(report['began'])} to {minute(report['ended'])} UTC, {hosts} host{'' if hosts == 1 else 's'}"
-    by = f" by {written['by']}" if written.get("by") else ""
+    by = f", by {', '.join(report['by'])}" if report["by"] else ""
+    other = f" This report was written by {written['by']}." if written.get("by") and report["by"] != [written["by"]] else ""
     tools = ", ".join(f"{name} {version}" for name, version in (written.get("versions") or {}).items() if version)
-    own = "The run and this report were started" if written.get("same_run") else "This report was written"
     evidence = report["evidence"]
     said = [
-        ("Run", f"{report['run']}, {span}" if report["run"] else "none"),
-        ("Written", f"{minute(report['generated_at'])} UTC{f', with {tools}' if tools else ''}." + (f" {own}{by}." if by else "")),
+        ("Run", f"{report['run']}, {span}{by}" if report["run"] else "none"),
+        ("Written", f"{minute(report['generated_at'])} UTC{f', with {tools}' if tools else ''}.{other}"),
         ("Policy", f"Healthy begins at {policy.healthy:g}% of good checks, degraded at {policy.degraded:g}%. A warning is within its "
                    "failure limit and counts as good, an unknown never does. The limits are beside the checks."),
         ("Not known", _unknown(counts["unknown"], report["verdict"]["total"], report["absent"])),

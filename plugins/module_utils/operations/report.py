@@ -42,9 +42,9 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
     function's own ``trend``; ``history`` is what `series.build_series` reads, ``earlier`` what `changes.compare` does. All of them end
     with the run: what was found out later is no part of it. Keys: ``run``, ``system``, ``environment``, ``began``,
     ``ended``, ``generated_at``, ``verdict`` (word, share in percent, good, total), ``counts``, ``areas`` (area, status, counts, findings),
-    ``on_hosts`` (how many there were), ``absent`` (areas of which nothing was recorded), ``changes`` (see `changes.compare`),
-    ``attention`` (findings that did not pass, worst first, each with ``since``), all of `gathering.SOURCES` (what modules returned),
-    ``backups`` (the newest copy of each plan), ``readiness`` (the least ready first),
+    ``by`` (who ran it, each once), ``on_hosts`` (how many there were), ``absent`` (areas of which nothing was recorded), ``changes`` (see
+    `changes.compare`), ``attention`` (findings that did not pass, worst first, each with ``since``), all of `gathering.SOURCES` (what
+    modules returned), ``backups`` (the newest copy of each plan), ``readiness`` (the least ready first),
     ``series`` (lines over the runs of ``history``, and ``verdict``), ``trend`` (this run's point), ``trends`` (earlier points and this
     one, oldest first).
     """
@@ -64,6 +64,7 @@ def build_report(records: Sequence[dict[str, Any]], *, policy: VerdictPolicy, ge
         "verdict": {"word": verdict.word, "share": verdict.share, "good": verdict.good, "total": verdict.total},
         "counts": count(findings),
         "changes": changes,
+        "by": list(dict.fromkeys(record["recorded_by"] for record in records if record.get("recorded_by"))),
         "on_hosts": len({record["host"] for record in last}),
         "absent": [area for area in AREA_ORDER if area not in {record["area"] for record in last} | {"operations"}],
         "areas": _areas(rows),

@@ -60,6 +60,25 @@ def filled(url, number=5):
     return ledger, [ledger.append(record(f"r{one}"), [finding(f"/{one}"), finding("/x")]) for one in range(number)]
 
 
+def test_a_ledger_of_an_older_version_is_read_and_written_on(url):
+    filled(url, 2)
+    tamper(url, sa.text("ALTER TABLE records DROP COLUMN recorded_by"))
+    assert Ledger(url).verify_chain() == 2 and Ledger(url).records("r1")[0]["recorded_by"] is None
+    tamper(url, sa.text("ALTER TABLE records DROP COLUMN recorded_by"))
+    ledger = Ledger(url)
+    ledger.append(record("later", recorded_by="lovelace on control-1"), [finding()])
+    assert ledger.records("later")[0]["recorded_by"] == "lovelace on control-1" and ledger.verify_chain() == 3
+
+
+@pytest.mark.parametrize("lie", ["NULL", "'somebody else'"])
+def test_who_made_a_record_cannot_be_altered_unseen(url, lie):
+    ledger = Ledger(url)
+    ledger.append(record(recorded_by="lovelace on control-1"), [finding()])
+    tamper(url, sa.text(f"UPDATE records SET recorded_by = {lie}"))
+    with pytest.raises(Damaged, match="the chain breaks at record"):
+        ledger.verify_chain()
+
+
 def test_what_was_given_comes_back_in_order(url):
     ledger, digests = filled(url)
     [one] = ledger.records("r3")

@@ -36,7 +36,7 @@ def rendered(name: str, *, paged: bool = False, most: int = 200) -> str:
     report: dict[str, Any] = build_report(records, policy=policy, generated_at=days.instant(0), trends=trends, history=history,
                                           earlier=days.yesterday() if records else [])
     report["evidence"] = {"records": len(records), "digest": "d" * 64, "ledger": ""}
-    report["written"] = {"by": "lovelace on control-1", "same_run": True, "versions": {"evenkeel.ops": "0.1.0", "ansible-core": "2.18.1"}}
+    report["written"] = {"by": "lovelace on control-1", "versions": {"evenkeel.ops": "0.1.0", "ansible-core": "2.18.1"}}
     return render(TEMPLATE, report, lay_out(report, policy, [f"{name}.html", f"{name}.json"], paper=most if paged else None), paged=paged)
 
 

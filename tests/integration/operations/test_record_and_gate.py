@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,14 @@ def test_a_record_keeps_findings_and_names_what_is_operated(tasks, tmp_path):
     assert rows(tmp_path, "SELECT system, environment, host, area, procedure, status FROM records") == [
         ("skafu", "staging", "localhost", "health", "check", "warn")]
     assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("said, person", [({}, ""), ({"evenkeel_operator": "G. Hopper", "awx_user_name": "job"}, "G. Hopper"),
+                                         ({"evenkeel_operator": "", "tower_user_name": "ada"}, "ada")])
+def test_a_record_says_who_made_it(tasks, tmp_path, said, person):
+    assert tasks(record(found("pass")), **said).returncode == 0
+    account = f"{getpass.getuser()} on {platform.node()}"
+    assert rows(tmp_path, "SELECT recorded_by FROM records") == [(f"{person} ({account})" if person else account,)]
 
 
 def test_all_that_one_playbook_run_records_has_one_run_word(tasks, tmp_path):

@@ -41,7 +41,7 @@ def test_trends_plots_ages_and_news_end_with_the_run_that_is_asked_for(playbook,
     inventory.write_text("all: {children: {operations: {hosts: {localhost: {ansible_connection: local}}}}}")
     done = playbook("evenkeel.ops.operations.report", inventory=inventory, variables={
         "evenkeel_system": "cronos_ai", "evenkeel_environment": "production", "operations_report_folder": str(ledger / "reports"),
-        "operations_report_run": f"earlier-{ended}", "operations_by": "G. Lovelace", "operations_fail_on": []})
+        "operations_report_run": f"earlier-{ended}", "awx_user_name": "G. Lovelace", "operations_fail_on": []})
     assert done.returncode == 0, done.stdout[-3000:]
     [path] = Path(ledger / "reports").glob("*.json")
     report = json.loads(path.read_text(encoding="utf-8"))

@@ -67,6 +67,7 @@ def record(
         "body": body or [],
         "findings": findings,
         "digest": "d" * 64,
+        "recorded_by": "lovelace on control-1",
     }
 
 

@@ -21,7 +21,7 @@ NAMES = ["r.html", "r.json"]
 def laid_out(records: list[dict[str, Any]], *, paper: int | None = None, **more: Any) -> dict[str, Any]:
     report = build_report(records, policy=VerdictPolicy(), generated_at=days.instant(0), **more)
     report["evidence"] = {"records": len(records), "digest": "d" * 64, "ledger": "sqlite:///ledger"}
-    report["written"] = {"by": "lovelace on control-1", "same_run": True, "versions": {"evenkeel.ops": "0.1.0", "ansible-core": "2.18.1"}}
+    report["written"] = {"by": "lovelace on control-1", "versions": {"evenkeel.ops": "0.1.0", "ansible-core": "2.18.1"}}
     return lay_out(report, VerdictPolicy(), NAMES, paper=paper)
 
 
@@ -106,12 +106,19 @@ def test_different_limits_of_one_check_are_a_range_and_lists_are_told():
 
 def test_an_auditor_reads_who_when_by_which_policy_and_what_nobody_looked_at():
     told = dict(laid_out(days.ordinary())["about"])
-    assert told["Written"] == ("2026-01-15 12:00 UTC, with evenkeel.ops 0.1.0, ansible-core 2.18.1. "
-                               "The run and this report were started by lovelace on control-1.")
+    assert told["Written"] == ("2026-01-15 12:00 UTC, with evenkeel.ops 0.1.0, ansible-core 2.18.1.")
+    assert told["Run"].endswith(", by lovelace on control-1")
     assert "Healthy begins at 95%" in told["Policy"] and "an unknown never does" in told["Policy"]
     assert "not able to look" in told["Not known"] and told["Not known"].endswith("nothing is said of it: housekeeping, continuity.")
     assert told["Let pass"] == "5 warnings"
     assert "d" * 64 in told["Evidence"] and "sqlite:///ledger" in told["Evidence"]
+
+
+def test_a_run_of_several_people_names_each_and_who_wrote_its_report():
+    first, second, *others = days.ordinary()
+    told = dict(laid_out([{**first, "recorded_by": "hopper on control-2"}, {**second, "recorded_by": None}, *others])["about"])
+    assert told["Run"].endswith(", by hopper on control-2, lovelace on control-1")
+    assert told["Written"].endswith("This report was written by lovelace on control-1.")
 
 
 def test_a_day_without_anything_says_so_and_has_no_table_of_checks():
