@@ -53,7 +53,7 @@ def corrupt() -> Iterator[tuple[StanzaServer, set[tuple[str, int]]]]:
     """A server with page checksums, prepared for pgBackRest, with 20 damaged pages."""
     if installation() is None:
         missing("pgBackRest, or a PostgreSQL that it knows")
-    with stanza_server() as made:
+    with stanza_server({"autovacuum": "off"}) as made:  # which would write whole pages over damaged ones
         call("pgbackrest_stanza", made.stanza())
         made.server.stop()
         made.server.start()
