@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.testbed.web import serve_haproxy
 
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
 
 def get(url: str, *, method: str = "GET", data: bytes | None = None) -> tuple[int, Message, str]:
     try:
@@ -33,7 +36,7 @@ def hours(number: float) -> str:
 
 
 def asked(web, state: str, **more):
-    return {"state": state, "url": web.url, "by": "A. Hopper", "patience": "10s", **web.options, **more}
+    return {"state": state, "url": web.url, "by": "A. Hopper", "patience": "60s", **web.options, **more}
 
 
 @pytest.fixture(params=["nginx", "haproxy"])
@@ -118,13 +121,17 @@ def test_what_does_not_come_about_is_taken_back(run_module, web):
 
 
 def test_a_killed_run_leaves_what_the_next_one_clears_up(run_module, web):
-    for wait in (0.3, 0.45, 0.6):
+    def recorded() -> bool:
+        return bool(list((web.folder / "state").glob("*.json")))
+
+    for reached in (recorded, lambda: get(web.url)[0] == 503):  # as it begins, and while it makes sure
         arguments = {"ANSIBLE_MODULE_ARGS": {**asked(web, "enabled"), "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}}
         process = subprocess.Popen([sys.executable, "-m", "tests.testbed.module", "maintenance_mode"], stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, cwd=ROOT, text=True)
         process.stdin.write(json.dumps(arguments))
         process.stdin.close()
-        time.sleep(wait)
+        while not reached() and process.poll() is None:
+            time.sleep(0.005)
         process.kill()
         process.wait()
         seen = run_module("maintenance_mode", asked(web, "observed"))
@@ -132,6 +139,24 @@ def test_a_killed_run_leaves_what_the_next_one_clears_up(run_module, web):
         off = run_module("maintenance_mode", asked(web, "disabled"))
         assert not off.get("failed") and get(web.url)[0] == 200, off
         assert not list((web.folder / "state").glob("*.json"))
+
+
+def test_what_nginx_was_not_told_to_read_before_a_kill_is_read_by_the_next_run(run_module, nginx, tmp_path):
+    killer = tmp_path / "nginx"
+    killer.write_text(f'#!/bin/sh\ncase "$*" in *reload*) kill -9 $PPID; exit 1;; esac\nexec {shutil.which("nginx", path=PROGRAMS)} "$@"\n')
+    killer.chmod(0o755)
+    wanted = asked(nginx, "enabled", retry_after="20m")
+    arguments = {"ANSIBLE_MODULE_ARGS": {**wanted, "nginx": {**nginx.options["nginx"], "program": str(killer)},
+                                         "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}}
+    killed = subprocess.run([sys.executable, "-m", "tests.testbed.module", "maintenance_mode"], input=json.dumps(arguments), text=True,
+                            capture_output=True, cwd=ROOT, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL and get(nginx.url)[0] == 200, killed
+    try:
+        done = run_module("maintenance_mode", wanted)
+        assert done["changed"] and get(nginx.url)[1]["Retry-After"] == "1200", done
+        assert not (nginx.folder / "state/site.unread").exists()
+    finally:
+        run_module("maintenance_mode", asked(nginx, "disabled"))
 
 
 def test_off_works_when_the_configuration_of_nginx_is_broken(run_module, nginx):
