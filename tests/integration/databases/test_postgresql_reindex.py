@@ -30,7 +30,7 @@ def invalid(session) -> list[str]:
     return [row["relname"] for row in session.fetch(INVALID)]
 
 
-def eventually(predicate, seconds: float = 15):
+def eventually(predicate, seconds: float = 60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := predicate():
@@ -123,8 +123,18 @@ def test_the_estimate_is_what_the_server_builds(session, role):
 
 def leave_leftovers(target, statement: str) -> None:
     """Break a concurrent rebuild off while it waits for an old transaction."""
-    with old_transaction(target), postgres.connect(target, statement_timeout=1) as session, contextlib.suppress(OpsError):
-        session.run(statement)
+    with old_transaction(target), postgres.connect(target) as session, postgres.connect(target) as watcher:
+
+        def rebuild() -> None:
+            with contextlib.suppress(OpsError):
+                session.run(statement)
+
+        thread = threading.Thread(target=rebuild)
+        thread.start()
+        # It has built by then: nobody else has a lock on the table, so that the old transaction is the first that it waits for.
+        eventually(lambda: watcher.value("SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", (session.backend_pid,)))
+        session.cancel()
+        thread.join()
 
 
 def test_leftovers_are_dropped_also_of_toast_and_what_only_looks_like_one_is_kept(run_module, database, session):
@@ -162,10 +172,10 @@ def test_at_the_end_of_the_budget_it_cancels_and_clears_up(run_module, database,
         sick_table(session, name)
     session.run("VACUUM ANALYZE")
     with old_transaction(database):
-        answer = run_module("postgresql_reindex", login(database, policy=REINDEX, time_budget="2s", lock_timeout="30s",
-                                                        connection_budget=1), timeout=30)
+        answer = run_module("postgresql_reindex", login(database, policy=REINDEX, time_budget="5s", lock_timeout="30s",
+                                                        connection_budget=1))
     assert answer["changed"] is False and len(answer["not_done"]) == 2, answer
-    assert "cancelled after" in answer["not_done"][0]["reason"] and "of the time budget of 2s are left" in answer["not_done"][1]["reason"]
+    assert "cancelled after" in answer["not_done"][0]["reason"] and "of the time budget of 5s are left" in answer["not_done"][1]["reason"]
     # What could be dropped is dropped; what the old transaction kept from being dropped is named.
     assert all(name in answer["not_done"][0]["reason"] for name in invalid(session))
     done = run_module("postgresql_reindex", login(database, policy=REINDEX))
@@ -208,7 +218,7 @@ def test_a_run_that_is_told_to_stop_clears_up_first(database, session):
         old.run("ROLLBACK AND CHAIN")  # no longer in the way of the clearing up
         old.run("SELECT 1")
         process.send_signal(signal.SIGTERM)
-        out, _err = process.communicate(timeout=30)
+        out, _err = process.communicate(timeout=120)
     answer = json.loads(out.splitlines()[-1])
     assert answer.get("error") == "Interrupted" or not answer.get("failed")  # it may have finished in that moment
     assert invalid(session) == []
@@ -217,11 +227,12 @@ def test_a_run_that_is_told_to_stop_clears_up_first(database, session):
 def test_a_killed_run_stops_on_the_server_too_and_the_next_one_repairs(run_module, database, session):
     sick_table(session, "t")
     session.run("VACUUM ANALYZE t")
-    with old_transaction(database), module_process(login(database, policy=REINDEX, lock_timeout="30s", time_budget="40s")) as process:
+    # Neither limit ends it sooner than the server sees that nobody is there.
+    with old_transaction(database), module_process(login(database, policy=REINDEX, lock_timeout="1h", time_budget="1h")) as process:
         eventually(lambda: invalid(session))
         process.kill()
         if session.server_version >= 140000:
-            eventually(lambda: not session.fetch("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'REINDEX%'"), 10)
+            eventually(lambda: not session.fetch("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'REINDEX%'"))
     assert invalid(session)
     done = run_module("postgresql_reindex", login(database, policy=REINDEX))
     assert done["changed"] and "drop leftover" in {entry["action"] for entry in done["relations"]} and invalid(session) == []
@@ -237,7 +248,7 @@ def test_a_server_killed_in_the_middle_is_told_and_the_next_run_repairs(run_modu
                     module_process(login(target, policy=REINDEX, lock_timeout="30s")) as process:
                 eventually(lambda: invalid(session))
                 os.kill(server.pid, signal.SIGQUIT)  # immediate shutdown: no cleaning up, as after a crash
-                out, _err = process.communicate(timeout=60)
+                out, _err = process.communicate(timeout=120)
         answer = json.loads(out.splitlines()[-1])
         assert answer["failed"] and answer["error"] == "Unreachable" and answer["hint"] and answer["evidence"]["done"] == []
         server.stop()
