@@ -64,7 +64,7 @@ def serve_kubernetes(servers: int = 1) -> Iterator[list[Path]]:
             configurations.append(_kubeconfig(folder, number, port, token))
         for number, one in enumerate(configurations):
             process, log = running[number + 1], folder / f"server-{number}.log"
-            wait_until(lambda one=one, process=process, log=log: _ready(one, process, log), deadline=Deadline(SystemClock(), 90),
+            wait_until(lambda one=one, process=process, log=log: _ready(one, process, log), deadline=Deadline(SystemClock(), 240),
                        what="an API server to be ready", interval=0.3)
         yield configurations
     finally:
@@ -95,7 +95,7 @@ def _ready(kubeconfig: Path, process: subprocess.Popen, log: Path) -> bool:
     config.load_kube_config(str(kubeconfig), client_configuration=settings)
     try:
         with client.ApiClient(settings) as api:
-            client.CoreV1Api(api).read_namespace("kube-system", _request_timeout=2)
+            client.CoreV1Api(api).read_namespace("kube-system", _request_timeout=10)
             return True
     except Exception:
         return False

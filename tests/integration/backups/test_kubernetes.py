@@ -11,12 +11,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.kubernetes import Cluster
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups import objects
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import CommandFailed, NotFound
 
 from tests.conftest import missing
 from tests.testbed.kubernetes import serve_kubernetes
@@ -99,7 +101,7 @@ def servers() -> Iterator[list[Path]]:
 
 def put(cluster: Cluster, one: dict[str, Any]) -> None:
     """Apply; a definition takes a moment until it is served."""
-    for _attempt in range(50):
+    for _attempt in range(300):
         try:
             cluster.apply(one)
             return
@@ -168,14 +170,43 @@ def test_a_drill_on_another_server_applies_everything_and_removes_it(run_module,
                                           "kubernetes": {"scratch_kubeconfig": str(servers[1])}})
     assert answer["drill"]["status"] == "pass", answer
     assert answer["drill"]["tables_compared"] == len(OBJECTS) - 2
-    assert {(one["kind"], one["metadata"]["name"]) for one in everything(servers[1])} - before == set()
+
+    def left() -> set[tuple[str, str]]:
+        return {(one["kind"], one["metadata"]["name"]) for one in everything(servers[1])} - before
+
+    for _attempt in range(120):  # the server takes a definition away some time after it was told to
+        if not left():
+            break
+        time.sleep(0.5)
+    assert left() == set()
 
 
 def everything(kubeconfig: Path) -> list[dict[str, Any]]:
     """All objects of all namespaces and all definitions, but namespaces that are going and what the server keeps for itself."""
     cluster = Cluster(str(kubeconfig), None, timeout=30)
     wanted = [kind for kind in cluster.kinds() if {"list", "create"} <= kind.verbs and kind.name not in ("Namespace", "Event", "Lease")]
-    return [one for kind in wanted if kind.namespaced or kind.name == "CustomResourceDefinition" for one in cluster.list(kind, None)]
+    found = []
+    for kind in wanted:
+        if kind.namespaced or kind.name == "CustomResourceDefinition":
+            with suppress(NotFound):  # its definition goes just now
+                found += cluster.list(kind, None)
+    return [one for one in found if not one["metadata"].get("namespace", "").startswith(("kube-", "default"))]
+
+
+def until_refused(cluster: Cluster, refused: bool) -> None:
+    """Until the server has taken in a policy against cron jobs, or that it is gone."""
+    job = next(one for one in OBJECTS if one["kind"] == "CronJob")
+    for _attempt in range(300):
+        try:
+            cluster.apply({**job, "metadata": {"name": "asked", "namespace": "default"}}, dry_run=True)
+            seen = False
+        except CommandFailed as error:
+            assert "no cron jobs here" in error.message
+            seen = True
+        if seen is refused:
+            return
+        time.sleep(0.2)
+    raise AssertionError(refused)
 
 
 def test_what_the_server_refuses_fails_the_drill_and_nothing_is_left(run_module, options, servers, scratch_folder):
@@ -190,12 +221,13 @@ def test_what_the_server_refuses_fails_the_drill_and_nothing_is_left(run_module,
     cluster.apply(policy)
     cluster.apply(binding)
     try:
-        time.sleep(2)  # until the server has taken it in
+        until_refused(cluster, True)
         answer = run_module("restore_drill", {"repository": options["repository"], "plan": "cluster", "scratch_dir": scratch_folder,
                                               "kubernetes": {"scratch_kubeconfig": str(servers[1])}})
     finally:
         cluster.delete(binding)
         cluster.delete(policy)
+    until_refused(cluster, False)
     [finding] = [one for one in answer["findings"] if one["check"] == "recovery.restore"]
     assert finding["status"] == "fail" and "no cron jobs here" in finding["message"], answer
     left = [one for one in everything(servers[1]) if one["metadata"].get("namespace", "").startswith("evenkeel-drill")]
@@ -223,7 +255,10 @@ def test_what_was_restored_is_applied_by_kubectl(run_module, options, servers, t
     argv = ["kubectl", f"--kubeconfig={servers[1]}", "apply", "--server-side", "-f", str(tmp_path / "restored/objects.yaml")]
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     # A custom object may come before its definition is served: kubectl is run again, as its users do.
-    if done.returncode:
+    for _attempt in range(60):
+        if not done.returncode:
+            break
+        time.sleep(1)
         done = subprocess.run(done.args, text=True, capture_output=True, check=False)
     cluster = Cluster(str(servers[1]), None, timeout=30)
     for one in reversed(OBJECTS):
