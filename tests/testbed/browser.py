@@ -25,7 +25,7 @@ def running(path: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = driver.chromium.launch(executable_path=path, args=_FLAGS, timeout=120_000)
         try:
             yield browser
         finally:

@@ -41,7 +41,7 @@ class Pair:
             written = session.value("SELECT pg_current_wal_flush_lsn()::text")
         with connect(self.standby_target) as session:
             wait_until(lambda: session.value("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)),
-                       deadline=Deadline(SystemClock(), 20), what="replay", interval=0.05)
+                       deadline=Deadline(SystemClock(), 120), what="replay", interval=0.05)
 
 
 @contextlib.contextmanager
@@ -59,13 +59,13 @@ def streaming_pair(installation: Installation) -> Iterator[Pair]:
         try:
             standby.prepare()
             commands.run([installation.program("pg_basebackup"), "-h", primary.socket_folder, "-p", str(primary.port), "-U", "postgres",
-                          "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"], timeout=60, user=standby.account,
+                          "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"], timeout=300, user=standby.account,
                          cwd=str(standby.folder))
             standby.start()
             pair = Pair(primary, target, standby, replace(target, port=standby.port))
             with connect(pair.standby_target) as session:
                 wait_until(lambda: session.value("SELECT status FROM pg_stat_wal_receiver") == "streaming",
-                           deadline=Deadline(SystemClock(), 20), what="streaming", interval=0.05)
+                           deadline=Deadline(SystemClock(), 120), what="streaming", interval=0.05)
             with connect(target) as session:
                 session.run("INSERT INTO public.works DEFAULT VALUES")
             pair.wait_for_replay()
