@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import PostgresTarget, connect
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.fingerprint import read_sequences, take_fingerprint
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError, TimedOut
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 from ansible_collections.evenkeel.ops.plugins.module_utils.recovery.differences import compare_fingerprints
 
 from tests.conftest import missing
@@ -162,12 +164,28 @@ def test_rows_that_a_policy_hides_are_an_error_and_no_gap(newest_pg):
 
 def test_an_error_in_one_session_ends_them_all(newest_pg):
     target = fill(newest_pg, "big", BIG)
+    before, both = threading.active_count(), threading.Barrier(2)  # what one session finds must not keep the other from its work
+
+    def impatient() -> Any:
+        session = connect(target, statement_timeout=60)
+        fetch = session.fetch
+
+        def hurried(query: str, *values: Any, **names: Any) -> list[dict[str, Any]]:
+            if query.startswith("SELECT count(*) AS rows"):
+                both.wait(60)
+                session.set("statement_timeout", "10ms")
+            return fetch(query, *values, **names)
+
+        session.fetch = hurried
+        return session
+
     with pytest.raises(TimedOut):
-        take_fingerprint(lambda: connect(target, statement_timeout=0.01), mode="full", parallel=2)
-    assert threading.active_count() < 10
-    with connect(target) as session:
-        assert session.value("SELECT count(*) FROM pg_stat_activity WHERE datname = 'big' AND state <> 'idle'"
-                             " AND pid <> pg_backend_pid()") == 0
+        take_fingerprint(impatient, mode="full", parallel=2)
+    assert threading.active_count() == before
+    with connect(target) as session:  # the server ends a session some time after its client did
+        wait_until(lambda: session.value("SELECT count(*) FROM pg_stat_activity WHERE datname = 'big' AND backend_type = 'client backend'"
+                                         " AND pid <> pg_backend_pid()") == 0,
+                   deadline=Deadline(SystemClock(), 60), what="the sessions to end")
 
 
 def test_sequences_are_read_with_their_direction(newest_pg):
