@@ -150,7 +150,9 @@ def recover_vectors(site: Site, row: str) -> None:
         pgvector.fill(replace(target, database="vectors"), count=100)
         login = {"login_host": target.host, "login_port": target.port, "login_password": target.password}
         variables = {
-            "backups_bin_dir": found.folder, "recovery_bin_dir": found.folder, "recovery_components": [
+            "backups_bin_dir": found.folder, "recovery_bin_dir": found.folder,
+            # All is looked at: how near an index comes with less is chance, for its centres and layers are drawn.
+            "recovery_vector_store": {"recall_minimum": 0.95, "probes": 4, "ef_search": 400}, "recovery_components": [
                 {"name": "vector-store", "plan": "vectors", "target": {**login, "database": "recovered"}}],
             "backups_plans": [{"name": "vectors", "engine": "vector_store", "vector_store": {"driver": "pgvector"},
                                "source": {**login, "login_db": "vectors"}}]}
