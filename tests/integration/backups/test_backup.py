@@ -119,7 +119,7 @@ def test_encrypted_for_a_public_key_and_read_with_the_private_one(run_module, re
     assert made(run_module("backup", of(repository, shop, bin_dir=folder, recipients=[public])))["encrypted"]
     [stored] = repository.list("shop")
     assert {file.path.endswith(".age") for file in stored.manifest.files} == {True}
-    assert not any(b"quo" in path.read_bytes() for path in stored.data.rglob("*") if path.is_file())
+    assert not any(b'quo"te' in path.read_bytes() for path in stored.data.rglob("*") if path.is_file())
     dump = materialize(stored, tmp_path / "dump", Codecs(Zstd(), AgeCipher(identity_file=identity)))
     assert Commands().run([f"{folder}/pg_restore", "--list", str(dump)], timeout=30).stdout.count("TABLE DATA") == 2 * len(ODD)
 

@@ -34,7 +34,7 @@ def repaired(run_module, repository, options, programs):
     verified = run_module("backup_verify", {"repository": str(repository.root), "bin_dir": programs})
     assert all(one["status"] == "pass" for one in verified["verifications"]), verified
     before = [backup.id for backup in repository.list("shop")]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     answer = run_module("backup", options)
     while answer.get("error") == "Busy" and time.monotonic() < deadline:
         time.sleep(0.1)

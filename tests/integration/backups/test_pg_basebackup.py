@@ -97,7 +97,7 @@ def test_an_incremental_chain_is_drilled_on_beyond_its_end_and_its_links_are_kep
     with connect(target) as session:
         session.run("INSERT INTO public.there VALUES (5002)")
         session.value("SELECT pg_switch_wal()")
-        for _attempt in range(100):
+        for _attempt in range(600):
             if not session.value("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"):
                 break
             time.sleep(0.1)
