@@ -9,7 +9,9 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,28 +157,29 @@ def test_a_mount_below_is_not_entered(run_module, cache, tmp_path):
     assert done.stdout.splitlines()[-1] == "file" and precious.exists() and target.exists()
 
 
-def test_a_folder_without_permission_is_unknown_with_its_path(cache):
-    """As an account that may not look; the module itself would run as root here and see everything."""
-    put(cache / "open" / "old", days=400)
-    put(cache / "closed" / "old", days=400)
-    for folder in (cache, cache / "open"):
-        folder.chmod(0o777)
-    (cache / "closed").chmod(0o700 if os.geteuid() == 0 else 0)
-    cache.parent.chmod(0o755)
-    code = "\n".join([
-        "import os, tests.conftest",
-        *(["os.setgid(65534); os.setuid(65534)"] if os.geteuid() == 0 else []),
-        "from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock",
-        "from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline",
-        "from ansible_collections.evenkeel.ops.plugins.module_utils.housekeeping.tree import Tree",
-        f"tree = Tree({str(cache)!r})",
-        "print([entry.path for entry in tree.walk(Deadline(SystemClock(), 9))], tree.unread)",
-    ])
-    for part in cache.parents:
-        if part.stat().st_mode & 0o005 != 0o005 and "pytest" in str(part):
-            part.chmod(0o755)
-    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False, timeout=60)
-    (cache / "closed").chmod(0o700)
+def test_a_folder_without_permission_is_unknown_with_its_path():
+    """As an account that may not look; the module itself would run as root here and see everything.
+
+    Not below pytest's own folders: each session that begins closes these to other accounts again.
+    """
+    with tempfile.TemporaryDirectory(prefix="evenkeel-cache-") as folder:
+        cache = Path(folder)
+        put(cache / "open" / "old", days=400)
+        put(cache / "closed" / "old", days=400)
+        for part in (cache, cache / "open"):
+            part.chmod(0o777)
+        (cache / "closed").chmod(0o700 if os.geteuid() == 0 else 0)
+        code = "\n".join([
+            "import os, tests.conftest",
+            *(["os.setgid(65534); os.setuid(65534)"] if os.geteuid() == 0 else []),
+            "from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock",
+            "from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline",
+            "from ansible_collections.evenkeel.ops.plugins.module_utils.housekeeping.tree import Tree",
+            f"tree = Tree({str(cache)!r})",
+            "print([entry.path for entry in tree.walk(Deadline(SystemClock(), 60))], tree.unread)",
+        ])
+        done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False, timeout=60)
+        (cache / "closed").chmod(0o700)
     assert done.stdout.strip() == f"['open/old'] [('{cache}/closed', 'Permission denied')]", done.stderr
 
 

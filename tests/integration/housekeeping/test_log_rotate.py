@@ -116,7 +116,7 @@ def test_paths_with_odd_signs_are_rotated_and_commands_get_their_words(run_modul
 def test_a_signal_reaches_the_program_and_a_missing_pid_file_is_no_error(run_module, place):
     log(place, size=5000)
     code = "import signal, sys, threading; e = threading.Event(); signal.signal(signal.SIGUSR1, lambda *a: e.set()); " \
-           "print('ready', flush=True); print(e.wait(30), flush=True)"
+           "print('ready', flush=True); print(e.wait(300), flush=True)"
     asked = rotating(place, {"frequency": "size", "size": "1", "signal": {"name": "USR1", "pid_file": f"{place}/it's.pid"}})
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
