@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The evenkeel.ops founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real ACME server and a real web server whose certificate it issues."""
+"""A real ACME server and a real web server whose certificate it issues; a real Vault."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.testbed.bind import Zone, serve_zone
 from tests.testbed.parts import built
 from tests.testbed.pebble import Acme, serve_acme
 from tests.testbed.shop import NAME, RECORDS, Shop, serve_shop
+from tests.testbed.vault import RunningVault, serve_vault
 
 __all__ = ["NAME"]
 
@@ -44,6 +45,20 @@ def shop(acme: Acme) -> Iterator[Shop]:
     """A web server whose certificate it issues."""
     with serve_shop(acme) as shop:
         yield shop
+
+
+@pytest.fixture(scope="module")
+def vault() -> Iterator[RunningVault]:
+    if not built("vault") and os.environ.get("CI") is None:
+        missing("vault (tools/go-part vault)")
+    with serve_vault() as running:
+        yield running
+
+
+def said(answer: dict[str, Any], check: str) -> str:
+    """What the one finding of this check tells the operator: message and hint."""
+    [finding] = [one for one in answer["findings"] if one["check"] == f"certificate.{check}"]
+    return f"{finding['message']}. {finding['hint']}"
 
 
 def no_key_in(answer: dict[str, Any], key: bytes) -> bool:

@@ -9,7 +9,7 @@ from tests.testbed.badssl import POLICY, ask_get_certificate, serve_cases
 
 def test_thirty_verdicts_are_right(run_module, capsys):
     with serve_cases() as cases:
-        answer = run_module("certificate_check", {"sources": [case.source() for case in cases], "policy": POLICY, "timeout": "10s"})
+        answer = run_module("certificate_check", {"sources": [case.source() for case in cases], "policy": POLICY, "timeout": "30s"})
         assert not answer.get("failed"), answer
         theirs = ask_get_certificate(cases)
     found: dict[str, set[str]] = {case.name: set() for case in cases}

@@ -78,7 +78,7 @@ def cluster(kubeconfig: str) -> Cluster:
         except NotFound:
             return False
 
-    wait_until(served, deadline=Deadline(SystemClock(), 30), what="the kind to be served", interval=0.2)
+    wait_until(served, deadline=Deadline(SystemClock(), 120), what="the kind to be served", interval=0.2)
     return cluster
 
 

@@ -36,7 +36,7 @@ def ca_cert(root, tmp_path):
 def check(run_module, ca_cert):
     """Check sources at once; gives findings that do not pass as {subject: {check: finding}}, and the whole answer."""
 
-    def run(sources, *, timeout="5s", **options):
+    def run(sources, *, timeout="20s", **options):
         sources = [{"ca_cert": ca_cert, "hosts": ["localhost"], **source} for source in sources]
         answer = run_module("certificate_check", {"sources": sources, "policy": POLICY, "timeout": timeout, **options})
         assert not answer.get("failed"), answer
@@ -103,14 +103,14 @@ def test_a_server_that_does_not_speak_tls_is_told_within_the_timeout(check):
         sources = [endpoint(how, servers.enter_context(serve_unwell(how))) for how in ("silent", "drip", "close", "plain", "refuse")]
         sources.append({"name": "nowhere", "endpoint": "no-such-host.invalid:443"})
         began = time.monotonic()
-        amiss, answer = check(sources, timeout="1s")
+        amiss, answer = check(sources, timeout="4s")
         took = time.monotonic() - began
     said = {name: found["reachable"]["message"] for name, found in amiss.items()}
     assert {one["status"] for found in amiss.values() for one in found.values()} == {"unknown"}
-    assert said["silent"] == said["drip"] == "no full answer within 1s"
+    assert said["silent"] == said["drip"] == "no full answer within 4s"
     assert "closed the connection" in said["close"] and "plain text" in said["plain"] and "refused" in said["refuse"]
     assert "cannot be resolved" in said["nowhere"]
-    assert took < 30 and answer["certificates"] == []
+    assert took < 60 and answer["certificates"] == []
 
 
 @pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3", "ldap"])
@@ -119,7 +119,7 @@ def test_starttls(check, root, protocol):
             serve_tls(root.issue(["localhost"], not_after=NOW - DAY), starttls=protocol) as expired, \
             serve_unwell("silent") as silent, serve_unwell("plain") as plain:
         amiss, _answer = check([endpoint(name, port, starttls=protocol) for name, port in
-                                {"well": well, "expired": expired, "silent": silent, "plain": plain}.items()], timeout="1500ms")
+                                {"well": well, "expired": expired, "silent": silent, "plain": plain}.items()], timeout="4s")
     assert amiss["well"] == {} and set(amiss["expired"]) == {"expiry"}
     assert set(amiss["silent"]) == {"reachable"} and set(amiss["plain"]) == {"reachable"}
 
@@ -192,14 +192,18 @@ def test_an_endpoint_that_answers_late_is_tried_again(check, root):
     import socket
     import threading
 
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
+    identity, first = root.issue(["localhost"]), socket.create_server(("127.0.0.1", 0))
+    port = first.getsockname()[1]
     with ExitStack() as later:
-        timer = threading.Timer(1.2, lambda: later.enter_context(serve_tls(root.issue(["localhost"]), port=port)))
-        timer.start()
+        def hang_up_and_serve() -> None:
+            with first:
+                first.accept()[0].close()
+            later.enter_context(serve_tls(identity, port=port))
+
+        server = threading.Thread(target=hang_up_and_serve, daemon=True)
+        server.start()
         amiss, _answer = check([endpoint("late", port)], retries=30)
-        timer.join()
+        server.join(60)
     assert amiss["late"] == {}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -15,6 +16,7 @@ from tests.testbed.tls import Authority, self_signed
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 DAY = timedelta(days=1)
+NOISE = random.Random(7).randbytes(2000)  # the same in each process: tests are named after it
 POLICY = {"warn_days": 30, "fail_days": 14, "max_age": "365d", "min_rsa_bits": 2048, "min_ec_bits": 256,
           "signature_hashes": ["sha256", "sha384", "sha512"], "min_protocol": "TLSv1.2"}
 
@@ -111,7 +113,7 @@ def test_a_bundle_of_many_is_judged_one_by_one(check, root, folder):
 @pytest.mark.parametrize("content, said", [
     (b"", "the file is empty"),
     (b"\n \n", "the file is empty"),
-    (os.urandom(2000), "it does not hold a certificate"),
+    (NOISE[:2000], "it does not hold a certificate"),
     (b"\x30\x82\x05\x00" + bytes(100), "it does not hold a certificate"),
     (b"-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n", "it does not hold certificates in PEM"),
     (b"-----BEGIN CERTIFICATE-----\nMIIB", "it does not hold certificates in PEM"),
@@ -162,7 +164,7 @@ def test_a_folder_is_searched_and_nothing_is_left_out_in_silence(check, root, fo
     for name in HOSTILE:
         put(folder, name, identity.cert_pem)
     put(folder, "key-only.pem", identity.key_pem)
-    put(folder, "garbage.crt", os.urandom(300))
+    put(folder, "garbage.crt", NOISE[:300])
     put(folder, "notes.txt", b"not asked about")
     put(folder, os.fsdecode(b"\xff\xfe.pem"), identity.cert_pem)
     (folder / "deeper").mkdir()

@@ -36,7 +36,7 @@ def check(run_module, root, tmp_path):
     """Look at files with these identities; gives the finding of this check by name."""
     ca_cert = str(root.write(tmp_path, "trusted"))
 
-    def run(name, *, timeout="3s", policy=None, **identities):
+    def run(name, *, timeout="20s", policy=None, **identities):
         sources = []
         for key, identity in identities.items():
             (tmp_path / f"{key}.pem").write_bytes(identity.full_chain_pem)
@@ -73,7 +73,7 @@ def test_a_responder_that_fails_is_no_pass_and_the_list_is_the_second_word(check
                        "/garbage.crl": b"garbage"}
     with serve_unwell("silent") as silent, serve_unwell("refuse") as shut:
         found = check(
-            "revocation", timeout="1500ms",
+            "revocation", timeout="4s",
             fallback=pointing_at(root, f"http://127.0.0.1:{shut}/", lists=[register.crl_url]),
             silent=pointing_at(root, f"http://127.0.0.1:{silent}/"), shut=pointing_at(root, f"http://127.0.0.1:{shut}/"),
             absent=pointing_at(root, f"{url}/none"), old=pointing_at(root, lists=[f"{url}/old.crl"]),
@@ -107,7 +107,7 @@ def test_stapling(run_module, register, root, tmp_path):
     with serve_nginx(tmp_path, blocks, port=ports["well"]), serve_tls(well, starttls="smtp") as mail:
         sources = [{"name": name, "endpoint": f"127.0.0.1:{port}", "server_name": "a.test", "ca_cert": ca_cert,
                     **({"starttls": "smtp"} if name == "mail" else {})} for name, port in {**ports, "mail": mail}.items()]
-        answer = run_module("certificate_check", {"policy": {"require_stapling": True}, "timeout": "5s", "sources": sources})
+        answer = run_module("certificate_check", {"policy": {"require_stapling": True}, "timeout": "20s", "sources": sources})
     found = {one["subject"]: one for one in answer["findings"] if one["check"] == "certificate.stapling"}
     assert {name: one["status"] for name, one in found.items()} == {
         "well": "pass", "revoked": "fail", "another": "fail", "none": "fail", "mail": "fail"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,22 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import missing
-from tests.testbed.parts import built
+from tests.integration.certificates.conftest import said
 from tests.testbed.postgres import free_port
 from tests.testbed.tls import Authority, Identity, serve_tls
-from tests.testbed.vault import INTERMEDIATE, RunningVault, serve_vault
+from tests.testbed.vault import INTERMEDIATE, READ, RunningVault
 
 POLICY = {"warn_days": 30, "fail_days": 14, "max_age": "365d"}
-READ = f'path "{INTERMEDIATE}/certs" {{ capabilities = ["list"] }} path "{INTERMEDIATE}/issuer*" {{ capabilities = ["list", "read"] }}'
-
-
-@pytest.fixture(scope="module")
-def vault() -> Iterator[RunningVault]:
-    if not built("vault") and os.environ.get("CI") is None:
-        missing("vault (tools/go-part vault)")
-    with serve_vault() as running:
-        yield running
 
 
 @pytest.fixture
@@ -53,11 +42,6 @@ def check(run_module, vault):
         return amiss, answer
 
     return run
-
-
-def said(answer: dict[str, Any], check: str) -> str:
-    [finding] = [one for one in answer["findings"] if one["check"] == f"certificate.{check}"]
-    return f"{finding['message']}. {finding['hint']}"
 
 
 def identity(issued: dict[str, Any]) -> Identity:
