@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,12 +22,13 @@ from tests.conftest import ROOT, missing
 from tests.testbed import ssh
 from tests.testbed.changing_files import files_below
 
+PLAN = f"big-{secrets.token_hex(4)}"  # of this run alone, for others on this machine may be the same test
 PLAY = """
 - hosts: all
   gather_facts: false
   tasks:
     - evenkeel.ops.backup:
-        {{repository: {home}/repository, plan: big, engine: archive, paths: [{home}/source], compression_level: {level}}}
+        {{repository: {home}/repository, plan: {plan}, engine: archive, paths: [{home}/source], compression_level: {level}}}
       no_log: {hidden}
       register: made
     - ansible.builtin.debug: {{msg: "found {{{{ made.summary }}}}"}}
@@ -53,7 +55,7 @@ def begin(host, tmp_path):
     (tmp_path / "source" / "noise").write_bytes(os.urandom(40 * 2**20).hex().encode())
 
     def run(*, level: int = 13, hidden: bool = False, interval: str = "300ms", options: tuple[str, ...] = ()) -> subprocess.Popen:
-        (tmp_path / "play.yml").write_text(PLAY.format(home=tmp_path, level=level, hidden=str(hidden).lower()))
+        (tmp_path / "play.yml").write_text(PLAY.format(home=tmp_path, plan=PLAN, level=level, hidden=str(hidden).lower()))
         hosts = {"hosts": {"db1": host}, "vars": {"evenkeel_progress_interval": interval}}
         (tmp_path / "hosts.json").write_text(json.dumps({"all": hosts}))
         return subprocess.Popen(
@@ -79,7 +81,7 @@ def left(tmp_path: Path) -> list[Path]:
 
 def _ours(path: Path) -> bool:
     try:
-        return b"backup of big" in path.read_bytes()
+        return f"backup of {PLAN}".encode() in path.read_bytes()
     except FileNotFoundError:
         return False
 
@@ -89,7 +91,7 @@ def test_lines_come_while_it_works_and_the_result_is_the_modules_own(begin, tmp_
     seen: list[tuple[float, str]] = []
     began = time.monotonic()
     for line in process.stdout:
-        if line.startswith("db1: backup of big"):
+        if line.startswith(f"db1: backup of {PLAN}"):
             seen.append((time.monotonic() - began, line))
         last = line
     assert process.wait() == 0, last
@@ -103,7 +105,7 @@ def test_lines_come_while_it_works_and_the_result_is_the_modules_own(begin, tmp_
 def test_nothing_is_shown_where_nothing_is_to_be_shown(begin, tmp_path):
     for variant in ({"hidden": True}, {"interval": "0"}, {"options": ("--check",)}):
         said, _errors = begin(level=3, **variant).communicate()
-        assert "backup of big" not in said and "found " in said, said
+        assert f"backup of {PLAN}" not in said and "found " in said, said
     said, _errors = begin(interval="soon").communicate()
     assert "evenkeel_progress_interval" in said and "is not a duration" in said
 
@@ -112,11 +114,11 @@ def test_nothing_is_shown_where_nothing_is_to_be_shown(begin, tmp_path):
 def test_a_run_that_is_cancelled_ends_the_module_too(begin, tmp_path, how):
     process = begin(level=19)
     for line in process.stdout:
-        if line.startswith("db1: backup of big"):
+        if line.startswith(f"db1: backup of {PLAN}"):
             break
     process.send_signal(how)
-    process.communicate(timeout=60)
-    deadline = time.monotonic() + 20
+    process.communicate(timeout=180)
+    deadline = time.monotonic() + 60
     while left(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left(tmp_path) == [], "the module took back what it began, and removed its progress file"
