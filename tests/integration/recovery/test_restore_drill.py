@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.backups.payload impor
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
 from tests.conftest import ROOT
 from tests.integration.recovery.conftest import SHOP, fill, status_of, wheel_folder
@@ -53,6 +54,15 @@ def server_processes(folder: Path) -> list[int]:
             if cwd.startswith(str(folder)):
                 found.append(int(entry.name))
     return found
+
+
+def asking(folder: Path) -> bool:
+    """Whether a server that works below a folder carries out a query, by the names that PostgreSQL gives its processes."""
+    for process in server_processes(folder):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{process}/cmdline").read_bytes().rstrip(b"\0 ").endswith(b" SELECT"):
+                return True
+    return False
 
 
 def test_a_good_backup_is_proven_on_both_majors(shop, installation, backup, drill, run_module, tmp_path, scratch):
@@ -96,7 +106,7 @@ def test_check_mode_tells_the_backup_and_writes_nothing(newest_shop, backup, dri
 def test_an_assertion_that_does_not_hold_fails_the_drill_and_one_that_cannot_be_asked_is_unknown(
         newest_shop, backup, drill, run_module, tmp_path):
     made = backup(newest_shop)
-    answer = drill(plan="shop", amcheck=False, assertion_timeout="1s", assertions=[
+    answer = drill(plan="shop", amcheck=False, assertion_timeout="5s", assertions=[
         {"name": "wrong", "sql": "SELECT count(*) FROM customers", "expected": 7},
         {"name": "no such table", "sql": "SELECT 1 FROM nowhere"},
         {"name": "writes", "sql": "DELETE FROM customers RETURNING true"},
@@ -249,9 +259,7 @@ def test_a_killed_drill_leaves_no_server_and_the_next_one_sweeps(newest_shop, ba
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
     process.stdin.close()
-    deadline = time.monotonic() + 60
-    while len(server_processes(scratch)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: asking(scratch), deadline=Deadline(SystemClock(), 120), what="the drill to ask its server", interval=0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert [name for name in os.listdir(scratch) if name.startswith("evenkeel-drill-")]
@@ -269,9 +277,7 @@ def test_a_drill_that_is_told_to_stop_tears_down_before_it_ends(newest_shop, bac
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
     process.stdin.close()
-    deadline = time.monotonic() + 60
-    while len(server_processes(scratch)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: asking(scratch), deadline=Deadline(SystemClock(), 120), what="the drill to ask its server", interval=0.05)
     process.send_signal(signal.SIGTERM)
     said = json.loads(process.stdout.read())
     process.wait(timeout=60)
