@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,12 @@ import pytest
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.repository import Repository
 from ansible_collections.evenkeel.ops.plugins.module_utils.backups.seal import sealed
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
 from tests.conftest import ROOT
 from tests.integration.recovery.conftest import fill, wheel_folder
+from tests.integration.recovery.test_restore_drill import server_processes
 
 ORDERS = ("CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL)",
           "INSERT INTO customers SELECT g, 'customer ' || g FROM generate_series(1, 500) g",
@@ -197,17 +201,28 @@ def test_an_archive_that_tries_to_get_out_is_not_restored(restore, files, tmp_pa
         assert answer.get("failed") and not (tmp_path / "target").exists(), (case, answer)
 
 
+# A tar that gets no more than the first MiB of an archive to unpack as long as the process that started it is there.
+SLOW_TAR = """#!/bin/sh
+case "$1" in
+--extract) {{ head -c 1048576; while kill -0 $PPID; do sleep 0.1; done; }} | {tar} "$@" ;;
+*) exec {tar} "$@" ;;
+esac
+"""
+
+
 def test_a_kill_leaves_a_mark_and_the_next_run_says_how_to_go_on(restore, run_module, files, tree, tmp_path):
-    with (tree / "noise").open("wb") as stream:
-        for _block in range(48):
-            stream.write(os.urandom(2**20))
+    (tree / "noise").write_bytes(os.urandom(4 * 2**20))
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "tar").write_text(SLOW_TAR.format(tar=shutil.which("tar")))
+    (tmp_path / "slow" / "tar").chmod(0o755)
     backup = run_module("backup", {"repository": str(tmp_path / "repository"), "plan": "files", "engine": "archive",
                                    "paths": [str(tree)], "compression": "none"})["backup"]
     target = tmp_path / "target"
     options = {"repository": str(tmp_path / "repository"), "backup": backup["id"], "path": str(target), "verify": False}
     for how in (signal.SIGKILL, signal.SIGTERM):
         process = subprocess.Popen([sys.executable, "-m", "tests.testbed.module", "backup_restore"], stdin=subprocess.PIPE, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT,
+                                   env={**os.environ, "PATH": f"{tmp_path}/slow:{os.environ['PATH']}"})
         process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": "/tmp"}}))
         process.stdin.close()
         process.stdin = None
@@ -221,6 +236,7 @@ def test_a_kill_leaves_a_mark_and_the_next_run_says_how_to_go_on(restore, run_mo
         if how is signal.SIGTERM:
             assert not target.exists(), "a polite end takes back what it wrote"
             continue
+        wait_until(lambda: not server_processes(target), deadline=Deadline(SystemClock(), 60), what="tar to see that nobody feeds it")
         assert os.listdir(target) == [".evenkeel-restore"]
         said = refused(restore(backup=backup["id"], path=str(target)), "Refused", "interrupted", backup["id"])
         assert "confirm" in said["hint"] and said["evidence"]["would_clear"] == [f"{target}/.evenkeel-restore"]
