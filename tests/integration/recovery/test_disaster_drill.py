@@ -51,7 +51,7 @@ def test_all_plans_and_the_names_are_recovered_measured_and_taken_away(newest_sh
     record = {"name": "evenkeel-drill", "type": "A", "ttl": "60s"}
     variables = {
         "recovery_repository": str(tmp_path / "repository"), "recovery_plans": ["shop", "files"], "recovery_scratch_dir": str(scratch),
-        "recovery_bin_dir": wheel_folder(), "recovery_disaster_every": "28d", "recovery_site_dns_timeout": "10s",
+        "recovery_bin_dir": wheel_folder(), "recovery_disaster_every": "28d", "recovery_site_dns_timeout": "2m",
         "recovery_disaster_dns": {"zone": "shop.test", "rfc2136": zone.options(), "before": [{**record, "values": ["192.0.2.10"]}],
                                   "after": [{**record, "values": ["198.51.100.10"]}]}}
     planned = playbook("evenkeel.ops.recovery.disaster_drill", inventory=inventory, variables=variables, options=("--check",))

@@ -20,7 +20,7 @@ from tests.testbed.postgres import installations
 from tests.testbed.standby import Pair, streaming_pair
 
 PROBES = {"name": "database takes writes", "kind": "postgresql", "host": "127.0.0.1", "query": "SELECT pg_is_in_recovery()",
-          "expected": ["False"], "timeout": "5s"}
+          "expected": ["False"], "timeout": "1m"}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def site(pair, zone) -> dict[str, Any]:
         "recovery_site_monitor_samples": 3,
         "recovery_site_dns": [{"zone": "shop.test", "rfc2136": zone.options(), "records": [
             {"name": "api", "type": "A", "values": ["198.51.100.10"], "expected": ["192.0.2.10"]}]}],
-        "recovery_site_dns_timeout": "10s", "recovery_site_dns_max_ttl": "5m", "recovery_rto": "30m"}
+        "recovery_site_dns_timeout": "2m", "recovery_site_dns_max_ttl": "5m", "recovery_rto": "30m"}
 
 
 def records(tmp_path: Path) -> list[tuple[str, str, Any]]:
@@ -136,7 +136,8 @@ def test_a_step_that_fails_stops_it_and_the_next_run_goes_on(playbook, inventory
     failed = playbook(name, inventory=inventory, variables=bad)
     assert failed.returncode != 0, failed.stdout
     status = {procedure: status for procedure, status, _body in records(tmp_path)}
-    assert status.get("activate_dr_site.promote") in ("pass", "warn") and status["activate_dr_site.probe"] == "fail", failed.stdout
+    assert status.get("activate_dr_site.promote") in ("pass", "warn") and status["activate_dr_site.probe"] == "fail", (
+        failed.stdout + failed.stderr)
     told = records(tmp_path)[-1][2][0]["activation"]
     assert told["left"] == ["probe", "dns"] and told["status"] == "fail" and zone.ask("api.shop.test") == ["192.0.2.10"]
     assert "standby.signal" in told["back"][-1]["how"]
@@ -145,6 +146,16 @@ def test_a_step_that_fails_stops_it_and_the_next_run_goes_on(playbook, inventory
     told = records(tmp_path)[-1][2][0]["activation"]
     assert [step["name"] for step in told["steps"]] == ["probe", "dns"] and told["left"] == []
     assert zone.ask("api.shop.test") == ["198.51.100.10"]
+
+
+def test_a_step_that_cannot_do_its_work_is_recorded_too(playbook, inventory, tmp_path, pair, site):
+    lost = {**site, "recovery_site_primary_data_dir": str(tmp_path / "nowhere")}
+    failed = playbook("evenkeel.ops.recovery.activate_dr_site", inventory=inventory, variables=lost)
+    assert failed.returncode != 0 and "is no data directory" in failed.stdout, failed.stdout
+    recorded = records(tmp_path)
+    assert [(procedure, status) for procedure, status, _body in recorded[1:]] == [
+        ("activate_dr_site.fence", "unknown"), ("activate_dr_site", "fail")], failed.stdout
+    assert recorded[-1][2][0]["activation"]["left"] == ["fence", "promote", "probe", "dns"] and is_standby(pair)
 
 
 def test_the_standby_region_takes_over_in_the_order_of_a_move(playbook, inventory, tmp_path, pair, zone, site):
@@ -172,7 +183,7 @@ def test_copies_are_restored_where_there_is_no_standby_server(playbook, inventor
         "recovery_site_capacity": {"memory": {"fail": 100}},
         "recovery_site_probes": [{"name": "zone", "kind": "dns", "host": "api.shop.test", "resolver": zone.primary}],
         "recovery_site_dns": [{"zone": "shop.test", "rfc2136": zone.options(), "records": [
-            {"name": "api", "type": "A", "values": ["198.51.100.10"]}]}], "recovery_site_dns_timeout": "10s"}
+            {"name": "api", "type": "A", "values": ["198.51.100.10"]}]}], "recovery_site_dns_timeout": "2m"}
     unverified = playbook("evenkeel.ops.recovery.activate_dr_site", inventory=inventory, variables=site)
     assert unverified.returncode != 0 and "there is no verified backup" in unverified.stdout, unverified.stdout
     assert not (tmp_path / "dr-site").exists() and zone.ask("api.shop.test") == ["192.0.2.10"]
