@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,7 @@ def by_check(answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_good_backup_is_verified_and_proven_in_a_scratch_server(backup, run_module, repository, program, tmp_path):
-    scratch = Path("/var/tmp") / f"ev-{os.getpid()}"  # a socket's path is short
-    scratch.mkdir(mode=0o700)
+    scratch = Path(tempfile.mkdtemp(prefix="ev-", dir="/var/tmp"))  # a socket's path is short
     try:
         verified = run_module("backup_verify", {"repository": repository})
         assert verified["verifications"][0]["status"] == "pass", verified
