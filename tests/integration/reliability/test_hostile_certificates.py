@@ -39,7 +39,7 @@ from tests.integration.reliability.figures import scaled
 from tests.testbed.tls import Authority, Identity
 
 SEED = 20261122
-GRACE = 10.0  # what a loaded machine may need for one
+GRACE = 30.0  # what a loaded machine may need for one
 PASSWORD = "keystore-word"
 POLICY = CertificatePolicy(warn_days=30, fail_days=14, max_age=365 * 86400, min_rsa_bits=2048, min_ec_bits=256, min_protocol="TLSv1.2",
                            signature_hashes=frozenset({"sha256", "sha384"}), verify_revocation=True)
