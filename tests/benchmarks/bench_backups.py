@@ -105,7 +105,11 @@ def _environment() -> dict[str, str]:
 
 
 class _Peak:
-    """Samples the resident memory of a process and all that it started, pages that several share counted in each."""
+    """Samples the resident memory of a process and all that it started, pages that several share counted in each.
+
+    Not in a child that is still a copy of its parent, until it becomes another program: it has no memory of its own, and whether
+    a look meets it is chance.
+    """
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -118,9 +122,11 @@ class _Peak:
         while not self._over.wait(0.02):
             total = 0
             with contextlib.suppress(psutil.Error):
+                own = self._process.cmdline()
                 for one in (self._process, *self._process.children(recursive=True)):
                     with contextlib.suppress(psutil.Error):
-                        total += one.memory_info().rss
+                        if one == self._process or one.cmdline() != own:
+                            total += one.memory_info().rss
             self._largest = max(self._largest, total)
 
     def stop(self) -> int:
