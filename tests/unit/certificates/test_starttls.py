@@ -18,7 +18,7 @@ GREETING = len(_PACKET).to_bytes(3, "little") + b"\0" + _PACKET
 AFTER = b"\x16\x03\x03"  # what follows the dialogue belongs to the handshake and must be left in the socket
 
 
-def talk(protocol, *answers, seconds=2.0):
+def talk(protocol, *answers, seconds=20.0):
     """Ask, with the other end sending ``answers`` at once; gives what is left unread, and what was sent."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
