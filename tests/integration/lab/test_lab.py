@@ -47,7 +47,7 @@ def ports(state: dict[str, Any]) -> dict[str, int]:
             **({"redis": state["redis"]["port"]} if state["redis"] else {})}
 
 
-def gone(pids: list[int], seconds: float = 10) -> bool:
+def gone(pids: list[int], seconds: float = 60) -> bool:
     """Whether all these processes end within the time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and any(ProcessMark.of(pid) for pid in pids):
@@ -133,11 +133,12 @@ def test_when_the_starting_command_goes_away_the_lab_does_not_start(own_lab):
     command = subprocess.Popen([sys.executable, "-m", "tests.testbed.lab", "up", "--home", str(own_lab.home.folder)],
                                cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (own_lab.home / "postgres.new").exists():
+        assert command.poll() is None, "the lab was ready before the moment came"
         time.sleep(0.005)
     mark = own_lab.home.supervisor()
     command.kill()
     command.wait(10)
-    assert gone([mark.pid], 60)
+    assert gone([mark.pid])
     assert own_lab.home.leftovers() == []
     assert not own_lab.home.state_file.exists()
 
@@ -158,8 +159,9 @@ def test_a_server_that_dies_takes_the_lab_with_it(own_lab):
     state = own_lab.state
     postmaster = int((own_lab.home / "postgres" / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    assert gone([state["pid"]], 30)
-    assert own_lab.home.leftovers() == []
+    assert gone([state["pid"]])
+    # The kernel tells the server's own children of its end, and each ends by itself.
+    assert gone([process.pid for process in own_lab.home.leftovers()])
     assert own_lab("status", check=False).returncode == 3
 
 
@@ -180,7 +182,7 @@ def test_a_lab_that_is_held_for_a_process_ends_with_it(own_lab):
     finally:
         owner.kill()
         owner.wait(10)
-    assert gone([supervisor], 60)
+    assert gone([supervisor])
     assert own_lab.home.leftovers() == [] and not own_lab.home.state_file.exists()
 
 
@@ -203,17 +205,17 @@ def test_without_a_lab_the_inventory_says_how_to_start_one(own_lab):
 
 def test_services_are_well_and_sick_as_meant(lab):
     state = lab.state
-    assert urllib.request.urlopen(state["http"]["project-management-api"], timeout=5).status == 200
-    assert json.load(urllib.request.urlopen(state["http"]["github-integration-service"], timeout=5))["status"] == "UP"
+    assert urllib.request.urlopen(state["http"]["project-management-api"], timeout=60).status == 200
+    assert json.load(urllib.request.urlopen(state["http"]["github-integration-service"], timeout=60))["status"] == "UP"
     with pytest.raises(urllib.error.HTTPError, match="503"):
-        urllib.request.urlopen(state["http"]["ai-integration-service"], timeout=5)
+        urllib.request.urlopen(state["http"]["ai-integration-service"], timeout=60)
     began = time.monotonic()
-    urllib.request.urlopen(state["http"]["template-management-api"], timeout=5)
+    urllib.request.urlopen(state["http"]["template-management-api"], timeout=60)
     assert time.monotonic() - began > 1
     endpoints = state["tls"]["endpoints"]
     trust = ssl.create_default_context(cafile=state["tls"]["ca"])
     for name, words in (("valid", None), ("expiring", None), ("wrong_host", "mismatch")):
-        with socket.create_connection(("127.0.0.1", endpoints[name]["port"]), timeout=5) as plain:
+        with socket.create_connection(("127.0.0.1", endpoints[name]["port"]), timeout=60) as plain:
             if words:
                 with pytest.raises(ssl.SSLCertVerificationError, match=words):
                     trust.wrap_socket(plain, server_hostname="localhost")
@@ -227,7 +229,7 @@ def test_the_name_server_knows_its_zone_and_nothing_else(lab):
     import dns.rcode
 
     where = lab.state["dns"]
-    good, bad = (dns.query.udp(dns.message.make_query(name, "A"), where["host"], port=where["port"], timeout=5)
+    good, bad = (dns.query.udp(dns.message.make_query(name, "A"), where["host"], port=where["port"], timeout=60)
                  for name in (where["name"], "nobody.lab.example"))
     assert str(good.answer[0][0]) == "127.0.0.1"
     assert bad.rcode() == dns.rcode.NXDOMAIN
