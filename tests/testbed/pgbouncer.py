@@ -51,7 +51,7 @@ def serve_pgbouncer(server: PostgresTarget, *, settings: Mapping[str, str] | Non
     process = commands.start([program, "-q", str(configuration)], user=account, cwd=str(folder), stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 10), what=f"pgbouncer on port {port}")
+        wait_until(lambda: _listens(port), deadline=Deadline(SystemClock(), 60), what=f"pgbouncer on port {port}")
         yield port
     finally:
         end_group(process)

@@ -137,12 +137,12 @@ def test_a_rewrite_ends_where_too_many_are_blocked_for_too_long(run_module, data
     with rewriting(run_module, database, repacked, options) as answers, postgres.connect(database, autocommit=False) as holder:
         holder.run("LOCK TABLE public.other")
         with busy(database, "SELECT count(*) FROM public.other"):
-            eventually(lambda: answers, 30)
+            eventually(lambda: answers)
     [left] = answers[0]["not_done"]
     assert "1 sessions were waiting for a lock, over the limit of 0, for " in left["reason"], answers
     assert "it has no brake" in left["reason"]
     assert "left behind" not in left["reason"] and repacked.value(LEFT) == 0
-    assert not repacked.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_repack'")
+    eventually(lambda: not repacked.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_repack'"))
     assert run_module("postgresql_vacuum", options)["changed"] is True
 
 
@@ -156,7 +156,7 @@ def test_what_a_killed_run_left_of_a_real_rewrite_is_gone_after_the_next(run_mod
         try:
             process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": "/tmp"}}).encode())
             process.stdin.close()
-            eventually(lambda: repacked.value(AT_WORK), 30)
+            eventually(lambda: repacked.value(AT_WORK))
         finally:
             process.kill()
             process.wait()

@@ -60,7 +60,7 @@ def test_who_waits_is_seen(run_module, newest_pg, pooler):
             return seen["pool_waiting"]["status"] == "fail" and seen["pool_wait"]["status"] == "fail"
 
         seen: dict = {}
-        wait_until(waited, deadline=Deadline(SystemClock(), 30), what="a client that waits")
+        wait_until(waited, deadline=Deadline(SystemClock(), 60), what="a client that waits")
         holder.rollback()
         thread.join()
     assert seen["pool_waiting"]["subject"] == "pgbouncer: pooled as postgres" and seen["pool_waiting"]["observed"] == 1
@@ -81,7 +81,7 @@ def test_a_paused_database_is_a_failure(run_module, pooler):
 
 def test_wrong_places_and_credentials_are_told_apart(run_module, newest_pg, pooler):
     def answer(**change):
-        result = run_module("pgbouncer_check", {**pooler, "limits": LIMITS, "connect_timeout": 2, "timeout": "2s", **change}, timeout=30)
+        result = run_module("pgbouncer_check", {**pooler, "limits": LIMITS, **change})
         assert result["failed"] and result["hint"] and PASSWORD not in str(result), result
         return result["error"]
 
@@ -89,7 +89,7 @@ def test_wrong_places_and_credentials_are_told_apart(run_module, newest_pg, pool
     assert answer(login_password="wrong") == "AccessDenied"
     assert answer(login_user="nobody") == "AccessDenied"
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert answer(login_port=silent.getsockname()[1]) == "TimedOut"
+        assert answer(login_port=silent.getsockname()[1], connect_timeout=2, timeout="2s") == "TimedOut"
     # A PostgreSQL server is no pooler: it has no database pgbouncer.
     server = login(replace(newest_pg, database="x"))
     assert answer(**{key: server[key] for key in ("login_port", "login_user", "login_password")}) == "NotFound"

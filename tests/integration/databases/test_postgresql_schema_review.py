@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters import postgres
 
 from tests.integration.databases.conftest import flush, login
+from tests.integration.databases.test_postgresql_reindex import eventually
 
 POLICY = {"unused_indexes": {"after": "0s", "size": "0", "status": "warn"}, "duplicate_indexes": {"status": "fail"},
           "redundant_indexes": {"status": "warn"}, "foreign_keys": {"size": "0", "status": "fail"}, "sequences": {"warn": 70, "fail": 90},
@@ -101,7 +101,7 @@ def test_a_table_that_somebody_has_for_himself_is_left_out_and_not_waited_for(ru
         holder.run("LOCK TABLE public.held")
         thread = threading.Thread(target=lambda: waiter.run("SELECT * FROM public.held"))
         thread.start()
-        time.sleep(0.2)
+        eventually(lambda: holder.value("SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", (waiter.backend_pid,)))
         answer = run_module("postgresql_schema_review", login(database, policy=POLICY), timeout=60)
         holder.run("ROLLBACK")
         thread.join()

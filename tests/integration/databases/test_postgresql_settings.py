@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.postgres import connect
 
 from tests.conftest import ROOT
+from tests.integration.databases.test_postgresql_reindex import eventually
 from tests.testbed import postgres
 
 RECOMMENDED = yaml.safe_load((ROOT / "roles/databases/defaults/main.yml").read_text(encoding="utf-8"))["databases_recommended_settings"]
@@ -31,9 +32,12 @@ def reach(target, **more):
 
 
 def reset(target):
+    """Until the server hands out the settings that it began with: it reads its files when it gets round to it."""
     with connect(target) as session:
+        before = session.value("SELECT pg_conf_load_time()")
         session.run("ALTER SYSTEM RESET ALL")
         session.value("SELECT pg_reload_conf()")
+        eventually(lambda: session.value("SELECT pg_conf_load_time()") > before)
 
 
 def by_name(answer):

@@ -56,7 +56,7 @@ def test_air_is_given_back_while_others_write_whatever_the_names(run_module, dat
                 session.run("INSERT INTO {table} VALUES (%s, 'new')", (10**6 + len(written),),
                             {"table": ("public", ODD[0])})
                 written.append(1)
-                time.sleep(0.002)
+                time.sleep(0.02)  # slowly enough that the rows fill none of the air before its turn comes
 
     planned = run_module("postgresql_vacuum", options, check=True)
     assert sorted(entry["action"] for entry in planned["relations"]) == ["rewrite"] * len(ODD), planned

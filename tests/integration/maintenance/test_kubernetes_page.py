@@ -36,7 +36,7 @@ class Site:
     def asked(self, state: str, **more):
         """Options of the module; ``state_dir`` is never used, and so need not be there."""
         where = {"kubeconfig": self.kubeconfig, "namespace": SPACE, "service": "shop", "page": PAGE}
-        return {"state": state, "name": "shop", "url": self.url, "by": "A. Hopper", "patience": "10s", "state_dir": "/nonexistent",
+        return {"state": state, "name": "shop", "url": self.url, "by": "A. Hopper", "patience": "60s", "state_dir": "/nonexistent",
                 "kubernetes": where, **more}
 
     def service(self) -> dict:
