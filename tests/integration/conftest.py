@@ -159,16 +159,16 @@ def playbook(tmp_path: Path, playbook_host: PlaybookHost) -> Callable[..., subpr
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Callable[[], Any]]:
-    """Watch this process's progress; ``told()`` gives the first reading that says how much of how much, waited for."""
+def told(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Watch this process's progress; ``told(more_than)`` gives the first reading that says how much of how much, waited for."""
     path = tmp_path / "progress"
     progress.start({progress.VARIABLE: str(path)}, SystemClock())
 
-    def reading() -> Any:
-        end = time.monotonic() + 10
+    def reading(more_than: int = 0) -> Any:
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             found = progress.read(path.read_bytes())
-            if found and found.done and found.total:
+            if found and found.done > more_than and found.total:
                 return found
             time.sleep(0.05)
         raise AssertionError(f"no progress was told: {path.read_bytes()!r}")

@@ -180,10 +180,11 @@ def test_a_log_that_is_not_archived_is_a_failure(shop, run_module, store):
         session.run("ALTER SYSTEM SET archive_command = 'false pgbackrest'")
         session.run("ALTER SYSTEM SET archive_timeout = '1h'")
         session.value("SELECT pg_reload_conf()")
-        session.run("CREATE TABLE public.noise AS SELECT 1")
-        session.value("SELECT pg_switch_wal()")
     try:
         def failing() -> list[str]:
+            with connect(shop.target) as session:  # each time: the archiver may learn of the new command after a segment
+                session.value("SELECT pg_logical_emit_message(false, 'noise', 'x')")
+                session.value("SELECT pg_switch_wal()")
             answer = run_module("backup", shop.backup(store, max_age="1h"))
             return [one["message"] for one in answer["findings"] if one["check"] == "backup.wal_archive" and one["status"] == "fail"]
 
@@ -231,6 +232,5 @@ def test_how_far_it_is_is_told_while_it_works(shop, told):
     programs = PgBackRest(Commands(), config=str(shop.config), stanza="shop", account=shop.server.account)
     progress.begin("copy", 1000)
     assert programs.backup("full", jobs=1, timeout=300) == []
-    reading = told()
-    assert reading.total == 1000 and reading.done > 900, "the last file is nearly all of it"
+    assert told(900).total == 1000, "the last file is nearly all of it"
     assert labels(shop)[-1].endswith("F")
