@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.conftest import missing
 
 PROMISE = "secrets stay secret"
 DATABASE, RESTIC, S3 = "canary-db-5f1c0e77", "canary-restic-5f1c0e77", "canary-s3-5f1c0e77aa"
+ROWS = 200_000  # of which a dump takes most of a second: no look can miss it
 INVENTORY = "[backups]\nhere ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
 INVENTORY += "[recovery:children]\nbackups\n[operations:children]\nbackups\n"
 # What libpq programs are documented to be given: the name of a file of mode 0600 that goes away with them.
@@ -130,7 +132,7 @@ def place(request, tmp_path):
         running.__exit__(None, None, None)
 
 
-def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_shop, programs, keys, figure, monkeypatch):
+def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, programs, keys, figure, monkeypatch):
     if not shutil.which("restic"):
         missing("restic")
     identity = Path(keys[0])
@@ -146,9 +148,13 @@ def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_
     with connect(newest_pg) as session:
         session.run("DROP ROLE IF EXISTS canary")
         session.run("CREATE ROLE canary LOGIN SUPERUSER PASSWORD '" + DATABASE + "'")
-    login = {"login_host": small_shop.host, "login_port": small_shop.port, "login_user": "canary", "login_password": DATABASE}
+        session.run("CREATE DATABASE canary_shop")
+    shop = replace(newest_pg, database="canary_shop")
+    with connect(shop) as session:
+        session.run("CREATE TABLE public.orders AS SELECT n AS id, md5(n::text) AS token FROM generate_series(1, %s) n", (ROWS,))
+    login = {"login_host": shop.host, "login_port": shop.port, "login_user": "canary", "login_password": DATABASE}
     plans = [
-        {"name": "shop", "engine": "pg_dump", "source": {**login, "login_db": small_shop.database}},
+        {"name": "shop", "engine": "pg_dump", "source": {**login, "login_db": shop.database}},
         {"name": "files", "engine": "archive", "source": {"paths": [str(source)]}},
         {"name": "deduplicated", "engine": "restic", "encrypt": False, "source": {"paths": [str(source)]},
          "restic": {"repository": str(tmp_path / "restic"), "password_file": str(tmp_path / "restic-password"), "initialize": True}},
@@ -174,7 +180,8 @@ def test_no_canary_is_seen_anywhere(place, playbook, tmp_path, newest_pg, small_
                 ended[procedure] = done.returncode
     finally:
         with connect(newest_pg) as session:
-            session.run("DROP DATABASE IF EXISTS canary_restored WITH (FORCE)")
+            for name in ("canary_restored", "canary_shop"):
+                session.run("DROP DATABASE IF EXISTS {name} WITH (FORCE)", names={"name": name})
             session.run("DROP OWNED BY canary CASCADE")
             session.run("DROP ROLE IF EXISTS canary")
     found = set(watch.found)
