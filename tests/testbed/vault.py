@@ -29,6 +29,8 @@ from tests.testbed.postgres import free_port
 from tests.testbed.tls import Authority
 
 ROOT, INTERMEDIATE, ROLE = "pki", "shop/pki", "servers"
+# A policy: what docs/certificates.md says is needed to read the intermediate's certificates.
+READ = f'path "{INTERMEDIATE}/certs" {{ capabilities = ["list"] }} path "{INTERMEDIATE}/issuer*" {{ capabilities = ["list", "read"] }}'
 
 
 @dataclass(frozen=True)

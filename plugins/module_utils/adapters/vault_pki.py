@@ -143,6 +143,11 @@ class _Reading:
             self._client.token = given.get("token") or _secret(given["token_file"], "vault.token_file")
             return
         refused = f"Check the credentials, and that {given['auth']} is enabled at auth/{mount}"
+        if given["auth"] == "kubernetes":  # whom its role takes Vault says, but not what came of asking the API server
+            refused = (f"See that kubernetes is enabled at auth/{mount}, and whom the role takes: vault read auth/{mount}/role/"
+                       f"{given['role']}. Why permission is denied is in Vault's log at level debug: the file holds no token, or one that "
+                       f"ended with its service account; the API server of auth/{mount}/config does not answer Vault; its reviewer may "
+                       "not create tokenreviews")
         with self._translated(f"logging in by {mount}", refused=refused):
             if given["auth"] == "approle":
                 auth.approle.login(given["role_id"], given["secret_id"], mount_point=mount)
@@ -255,8 +260,12 @@ class _Reading:
 
 
 def _secret(path: str, option: str) -> str:
+    hint = "Name the file that holds it, or see what is to fill it"
     with storage_errors(path):
-        content = Path(path).read_text(encoding="utf-8", errors="replace").strip()
+        try:
+            content = Path(path).read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError as error:  # to make its folder, as is said where something is to be written, is no help
+            raise InvalidOption(f"{option}: {path} is not there", hint=hint) from error
     if not content:
-        raise InvalidOption(f"{option}: {path} is empty", hint="Name the file that holds it, or see what is to fill it")
+        raise InvalidOption(f"{option}: {path} is empty", hint=hint)
     return content

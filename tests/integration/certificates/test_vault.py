@@ -157,11 +157,13 @@ def test_a_token_in_a_file_and_one_that_is_missing(check, vault, tmp_path):
 
 
 @contextlib.contextmanager
-def serve_web(status: int, kind: str, body: bytes, **headers: str) -> Iterator[str]:
-    """Something that is no Vault."""
+def serve_web(status: int, kind: str, body: bytes, *, heard: list[Any] | None = None, **headers: str) -> Iterator[str]:
+    """Something that is no Vault; each request's headers go to ``heard``."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if heard is not None:
+                heard.append(self.headers)
             self.send_response(status)
             for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -191,6 +193,13 @@ def test_what_is_no_vault_is_unknown(check, status, kind, body, headers):
     with serve_web(status, kind, body, **headers) as url:
         amiss, answer = check({"vault": "pki/*"}, login={"token": "canary-9c1d-not-to-leave", "url": url, "ca_cert": None})
     assert amiss == {"pki/*": {"reachable": "unknown"}} and "not as Vault does" in said(answer, "reachable"), answer["findings"]
+
+
+def test_a_namespace_goes_along_as_a_header(check):
+    heard: list[Any] = []
+    with serve_web(404, "text/plain", b"no", heard=heard) as url:
+        check({"vault": "pki/*"}, login={"token": "canary-9c1d-not-to-leave", "url": url, "ca_cert": None, "namespace": "team/ops"})
+    assert heard and {one["X-Vault-Namespace"] for one in heard} == {"team/ops"}
 
 
 def test_nobody_there_or_another_authority_is_unknown(check, vault, tmp_path):
