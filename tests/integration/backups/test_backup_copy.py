@@ -72,12 +72,13 @@ def test_a_damaged_backup_is_told_and_not_copied(run_module, repository, second,
 
 def opened_to_be_read(path, process):
     """A FIFO, once the process reads it."""
+    end = time.monotonic() + 120
     while True:
         try:
             pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
             break
         except OSError as error:
-            assert error.errno == errno.ENXIO and process.poll() is None
+            assert error.errno == errno.ENXIO and process.poll() is None and time.monotonic() < end
             time.sleep(0.02)
     os.set_blocking(pipe, True)
     return open(pipe, "wb", buffering=0)  # noqa: PTH123
