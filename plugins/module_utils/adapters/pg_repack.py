@@ -8,7 +8,7 @@ import math
 import signal
 from collections.abc import Callable
 
-from ..core.errors import Interrupted
+from ..core.errors import CommandFailed
 from .command import Commands
 from .postgres import PostgresTarget
 
@@ -36,13 +36,14 @@ class PgRepack:
         as it would by default. Where it is ended it gets an interrupt, on which it cancels its statements and drops what it made
         (pg_repack source, pgut.c, on_interrupt); and is killed where that takes too long.
 
-        :raises ToolMissing, CommandFailed, TimedOut: by what went wrong
-        :raises Interrupted: where ``ended()`` is true, which is asked every half second
+        :raises ToolMissing, CommandFailed, TimedOut: by what went wrong; CommandFailed with the sqlstate of a cancelled statement where
+            ``ended()`` is true, which is asked every half second
         """
 
         def watch() -> None:
             if ended():
-                raise Interrupted("pg_repack was broken off", hint="Run it again: it begins this table anew")
+                raise CommandFailed("pg_repack was broken off", hint="Run it again: it begins this table anew",
+                                    evidence={"sqlstate": "57014"})  # as of a statement that is cancelled
 
         argv = [self._program(major), "--no-kill-backend", "--no-order", "--no-password",
                 f"--wait-timeout={max(1, math.ceil(lock_timeout))}", f"--table={table}", f"--dbname={_quoted(self._target.database)}"]

@@ -130,8 +130,6 @@ def _carry_out(renewal: Renewal, plan: Plan, tools: Tools, policy: RenewalPolicy
                 if fault:
                     raise CommandFailed(f"certbot says yes, and what it keeps is not fit to be installed: {fault}",
                                         hint="See certbot's log (letsencrypt.log), ca_cert and hosts; what is installed was left alone")
-        except Interrupted:
-            raise
         except OpsError as error:
             done.status, done.message = "failed", f"it was not renewed: {error.message}"
             done.hint = error.hint or "See certbot's log; what is installed was left alone"
@@ -152,7 +150,7 @@ def _install(renewal: Renewal, plan: Plan, tools: Tools, policy: RenewalPolicy, 
         _reload(renewal, tools, done)
         with _step(done, "prove", "every endpoint shows it", tools.clock):
             _prove(renewal, tools, policy, done.seen)
-    except OpsError as error:
+    except (OpsError, Interrupted) as error:
         _put_back(renewal, previous, tools, policy, done, error)
         if isinstance(error, Interrupted):
             raise
@@ -162,7 +160,7 @@ def _install(renewal: Renewal, plan: Plan, tools: Tools, policy: RenewalPolicy, 
 
 
 def _put_back(renewal: Renewal, previous: Sequence[tuple[int, Content | None]], tools: Tools, policy: RenewalPolicy, done: Done,
-              cause: OpsError) -> None:
+              cause: OpsError | Interrupted) -> None:
     """What was installed and not proved goes; the reason stays the message."""
     done.status, done.message, done.hint = "failed", cause.message, cause.hint or "See the service's log"
     if not previous:
@@ -249,7 +247,7 @@ def _step(done: Done, step: str, message: str, clock: Clock) -> Iterator[None]:
     try:
         yield
         row["status"] = "done"
-    except OpsError as error:
+    except (OpsError, Interrupted) as error:
         row["message"] = f"{message}: {error.message}"
         raise
     finally:

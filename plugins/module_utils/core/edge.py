@@ -68,7 +68,7 @@ def run_module(options: OptionGroup, run: Callable[[Request], Outcome]) -> None:
         finally:
             _ignore_signals()  # the answer is under way
             progress.finish()
-    except OpsError as error:
+    except (OpsError, Interrupted) as error:
         module.fail_json(**error.as_result())
     for warning in outcome.warnings:
         module.warn(warning)

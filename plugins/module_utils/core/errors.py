@@ -14,8 +14,9 @@
     ├── StorageFailed        files cannot be written: no space, no right, no mount
     ├── Damaged              data is not what was written
     ├── Busy                 another run holds what is needed
-    ├── Refused              safe only with a confirmation that was not given
-    └── Interrupted          the run was told to stop
+    └── Refused              safe only with a confirmation that was not given
+
+    Interrupted              the run was told to stop; no OpsError, see there
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-class OpsError(Exception):
-    """Root of the tree: a message (what, where), a hint (what to do) and evidence (plain JSON values)."""
+class _Told(BaseException):
+    """A message (what, where), a hint (what to do) and evidence (plain JSON values)."""
 
     def __init__(self, message: str, *, hint: str = "", evidence: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -45,6 +46,10 @@ class OpsError(Exception):
         if not self.hint:
             return self.message
         return f"{self.message}{'' if self.message.endswith(('.', '?', '!')) else '.'} {self.hint}"  # others' words may end a sentence
+
+
+class OpsError(_Told, Exception):
+    """Root of what goes wrong."""
 
 
 class InvalidOption(OpsError):
@@ -102,5 +107,5 @@ class Refused(OpsError):
     """The act is safe only with a confirmation that was not given."""
 
 
-class Interrupted(OpsError):
-    """The run was told to stop."""
+class Interrupted(_Told):
+    """The run was told to stop: nothing that went wrong, so what makes the best of an error does not catch it and go on."""

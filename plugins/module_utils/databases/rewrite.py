@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..core.clock import Clock
-from ..core.errors import Busy, CommandFailed, Interrupted, OpsError, TimedOut
+from ..core.errors import Busy, CommandFailed, OpsError, TimedOut
 from ..core.finding import Finding
 from ..core.waiting import Deadline, wait_until
 from .host import ServerHost
@@ -76,7 +76,7 @@ class RewriteProgram(Protocol):
         """Rewrite the table, whose name is written as SQL has it; gives what it said.
 
         :raises TimedOut: where it does not end in time
-        :raises Interrupted: where ``ended()`` is true
+        :raises CommandFailed: with the sqlstate of a cancelled statement where ``ended()`` is true
         :raises OpsError: where it fails
         """
 
@@ -192,7 +192,7 @@ class Rewriter:
         try:
             said = self._program.rewrite(work.relation, major=session.server_version // 10000, seconds=seconds,
                                          lock_timeout=self._lock_timeout, ended=ended)
-        except (TimedOut, Interrupted) as error:
+        except TimedOut as error:
             error.evidence["sqlstate"] = "57014"  # as for a statement that is cancelled
             raise
         finally:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..core.clock import Clock
-from ..core.errors import Busy, Interrupted, InvalidOption, LibraryMissing, OpsError
+from ..core.errors import Busy, InvalidOption, LibraryMissing, OpsError
 from ..core.quantities import format_duration
 from .expectations import Complaint, shown
 from .options import WEB
@@ -86,7 +86,7 @@ async def _each_address(target: Target, network: Network, stage: Stage, clock: C
         except TimeoutError:
             complaints = [Complaint(f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}",
                                     hint="See whether the service is overloaded or a firewall swallows packets")]
-        except (*OURS, Interrupted):
+        except OURS:
             raise
         except OpsError as error:
             complaints = [Complaint(error.message, hint=error.hint)]

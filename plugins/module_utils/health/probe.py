@@ -158,8 +158,6 @@ async def _attempt(target: Target, network: Network, clock: Clock,
         return 0.0, (Complaint(
             f"no complete answer within {format_duration(target.timeout)}; was waiting for {waiting_for}", None,
             format_duration(target.timeout), "See whether the service is overloaded or a firewall swallows packets"),), True
-    except Interrupted:
-        raise
     except OpsError as error:
         again = None if isinstance(error, OURS) else not isinstance(error, Refused)
         return 0.0, (Complaint(error.message, hint=error.hint),), again

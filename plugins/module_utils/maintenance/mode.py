@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ..core.clock import Clock, format_instant, parse_instant
-from ..core.errors import CommandFailed, InvalidOption, OpsError
+from ..core.errors import CommandFailed, Interrupted, InvalidOption, OpsError
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration
 from ..core.waiting import Deadline, wait_until
@@ -247,11 +247,11 @@ def _take_back(switch: Switch, store: Store, before: State, written: Record | No
             switch.apply(before)
         store.write(written.as_value()) if written else store.remove()
     except OpsError as second:
-        if isinstance(error, OpsError):
+        if isinstance(error, (OpsError, Interrupted)):
             error.evidence["not_taken_back"] = str(second)
             error.hint = f"{error.hint}. What was set could not be taken back ({second.message}): run maintenance.disable"
         return
-    if isinstance(error, OpsError):
+    if isinstance(error, (OpsError, Interrupted)):
         error.hint = f"{error.hint}. What was set before is set again" if error.hint else "What was set before is set again"
 
 

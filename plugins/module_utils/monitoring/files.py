@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock
-from ..core.errors import CommandFailed, OpsError
+from ..core.errors import CommandFailed, Interrupted, OpsError
 from ..core.files import storage_errors, write_atomically
 from ..core.waiting import Deadline, wait_until
 
@@ -106,8 +106,10 @@ def bring(found: Sequence[Change], server: Server | None, clock: Clock, *, patie
         return True
     try:
         server.reload()
-    except OpsError as error:
+    except (OpsError, Interrupted) as error:
         kept = _back(needed, server)
+        if isinstance(error, Interrupted):
+            raise
         raise CommandFailed(f"The new configuration was not read: {error.message}", hint=f"{kept}. Its log says why",
                             evidence=error.evidence) from error
     wait_until(server.settled, deadline=Deadline(clock, patience), what="the new configuration to be in force")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..backups.repository import Backup, Repository, record_verification
 from ..core import progress
 from ..core.clock import Clock, format_instant, parse_instant
-from ..core.errors import CommandFailed, Damaged, InvalidOption, NotFound, OpsError, StorageFailed
+from ..core.errors import CommandFailed, Damaged, Interrupted, InvalidOption, NotFound, OpsError, StorageFailed
 from ..core.finding import Finding, Status
 from ..core.quantities import format_duration, format_size
 from .judge import Comparison, judge_objectives, proof
@@ -153,7 +153,7 @@ def run_drill(backup: Backup, policy: DrillPolicy, make: Callable[[Path], Subjec
                     findings = _phases(subject, backup, seconds, clock)
                 finally:
                     subject.stop()
-        except OpsError as error:
+        except (OpsError, Interrupted) as error:
             unknown = _drill(backup, policy, "unknown", seconds, rpo, None)
             with suppress(OpsError):  # the error itself is what must be heard
                 _record(backup, unknown, Status.UNKNOWN, error.message, clock)

@@ -119,6 +119,23 @@ def test_more_signals_do_not_cut_the_clearing_away_short(start):
     assert answer(process)["error"] == "Interrupted" and witness.read_text() == "begun cleared away"
 
 
+@pytest.mark.parametrize("kind", ["Exception", "Unreachable"])
+def test_work_that_makes_the_best_of_an_error_does_not_go_on_after_a_signal(start, kind):
+    """Of hundreds of targets one that cannot be asked costs nothing; who is told to stop asks none of the others."""
+    process, witness = start(f"""
+for turn in range(3):
+    try:
+        with witness.open("a") as stream: stream.write(f"{{turn}} ")
+        time.sleep(60)
+    except {kind}:
+        pass
+return Outcome()
+""")
+    until_written(witness, process)
+    process.terminate()
+    assert answer(process)["error"] == "Interrupted" and witness.read_text() == "0 "
+
+
 def test_a_program_that_clears_away_can_be_ended_itself(start):
     """What is started while signals are passed over must not inherit that."""
     process, witness = start("""
