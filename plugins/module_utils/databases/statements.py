@@ -94,8 +94,8 @@ def observe_statements(session: Session, explain: Explain, policy: StatementPoli
     names = {"view": (schema, "pg_stat_statements")}
     reset = session.fetch("SELECT to_json(stats_reset)#>>'{{}}' AS at FROM {info}", names={"info": (schema, "pg_stat_statements_info")}) \
         if session.server_version >= 140000 else [{"at": None}]
-    [totals] = session.fetch(_TOTALS, names=names)
     rows = session.fetch(_TOP, (_LONGEST + 1, policy.statements), names)
+    [totals] = session.fetch(_TOTALS, names=names)  # after them: what grows meanwhile is in the whole, not in the part alone
     wanted = policy.explain == "always" or (policy.explain == "unless_superuser" and not me["superuser"])
     refused: Counter[str] = Counter()
     top = []
