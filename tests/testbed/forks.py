@@ -39,7 +39,7 @@ class Host:
         """
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as asked, \
                 socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            asked.write(json.dumps(request).encode())
+            asked.write(json.dumps({**request, "umask": _umask()}).encode())
             asked.seek(0)
             connection.settimeout(timeout)
             connection.connect(self._address)
@@ -54,6 +54,12 @@ class Host:
                     os.kill(process, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(what, timeout) from error
             return status, _text(stdout), _text(stderr)
+
+
+def _umask() -> int:
+    """Of this process, for the one that is forked elsewhere; to ask for it otherwise is to alter it (umask(2))."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("Umask:")), 8)
 
 
 def _text(file: Any) -> str:
@@ -98,7 +104,7 @@ def serve(address: str, become: Callable[[dict[str, Any], Callable[[int], None]]
 
 
 def _taken_over(connection: socket.socket) -> dict[str, Any]:
-    """The request, with its files, environment and folder made this process's own."""
+    """The request, with its files, environment, folder and umask made this process's own."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _dot, [stdout, stderr, file], _flags, _address = socket.recv_fds(connection, 1, 3)
     with os.fdopen(file, encoding="utf-8") as opened:
@@ -110,4 +116,5 @@ def _taken_over(connection: socket.socket) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    os.umask(request["umask"])
     return request
