@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
         try:
             if request["keep_earlier"] and any(
                     (earlier["host"], earlier["area"], earlier["procedure"]) == (host, area, procedure)
-                    for earlier in request.ledger.records(values["run"])):
+                    for earlier in request.ledger.records(values["run"], system=record["system"], environment=record["environment"])):
                 return answer
             values["digest"] = request.ledger.append(record, [finding.as_dict() for finding in evidence.findings])
         except OpsError as error:  # what could not be recorded is told all the same

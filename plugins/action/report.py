@@ -84,15 +84,16 @@ class ActionModule(ControllerAction):
     def _records(ledger, where, asked):
         """The run that is asked for, or this one, or the newest, with its records."""
         run = asked or run_id()
-        records = ledger.records(run)
+        records = ledger.records(run, **where)
         if not records and not asked:
             newest = ledger.newest_run(**where)
             if newest is None:
                 raise NotFound(f"The ledger has no run of {where['system']}/{where['environment']} to report on",
                                hint="Run a procedure first, such as evenkeel.ops.operations.daily")
-            run, records = newest, ledger.records(newest)
+            run, records = newest, ledger.records(newest, **where)
         if not records:
-            raise NotFound(f"The ledger has no run {run}", hint="Leave run out to report on the newest one")
+            raise NotFound(f"The ledger has no run {run} of {where['system']}/{where['environment']}",
+                           hint="Leave run out to report on the newest one")
         return run, records
 
     def _write(self, report, policy, request, run, most):

@@ -174,10 +174,13 @@ class Ledger:
             return None
         return connection.execute(sa.select(sa.func.count()).select_from(RECORDS)).scalar_one(), newest
 
-    def records(self, run: str) -> list[dict[str, Any]]:
-        """The records of a run in the order written, each with ``body`` and ``findings`` as they were given."""
+    def records(self, run: str, **place: str) -> list[dict[str, Any]]:
+        """The records of a run in the order written, each with ``body`` and ``findings`` as they were given; of one ``system`` and
+        ``environment`` where these are given: a run that is named from outside may be of several.
+        """
         with self._reading() as connection:
-            return _whole(connection, RECORDS.c.run == run, FINDINGS.c.run == run)
+            of_run = sa.and_(RECORDS.c.run == run, *(RECORDS.c[name] == value for name, value in place.items()))
+            return _whole(connection, of_run, FINDINGS.c.run == run)
 
     def newest_run(self, *, system: str, environment: str) -> str | None:
         """The run that was recorded last for a system's environment, None where there is none. A report is no run to report on."""

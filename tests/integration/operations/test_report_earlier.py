@@ -55,3 +55,24 @@ def test_trends_plots_ages_and_news_end_with_the_run_that_is_asked_for(playbook,
     page = path.with_suffix(".html").read_text(encoding="utf-8")
     assert f"This report was written by G. Lovelace ({getpass.getuser()} on " in page
     assert ended[:16].replace("T", " ") in page.split("</header>")[0], "the day that it is about comes first"
+
+
+def test_a_run_of_two_systems_is_reported_on_one_by_one(playbook, ledger):
+    kept = Ledger(f"sqlite:///{ledger}/ledger.sqlite")
+    for system, status in (("cronos_ai", "fail"), ("skafu", "pass")):
+        row = {**cleaned(1, status), "system": system}
+        kept.append({"run": "job-4711", **{name: row[name] for name in COLUMNS}}, row["findings"])
+    inventory = ledger / "hosts.yml"
+    inventory.write_text("all: {children: {operations: {hosts: {localhost: {ansible_connection: local}}}}}")
+
+    def reported(system: str):
+        return playbook("evenkeel.ops.operations.report", inventory=inventory, variables={
+            "evenkeel_system": system, "evenkeel_environment": "production", "operations_report_folder": str(ledger / "reports"),
+            "operations_report_run": "job-4711", "operations_fail_on": []})
+
+    for system, verdict_of_it in (("cronos_ai", "unhealthy"), ("skafu", "healthy")):
+        assert reported(system).returncode == 0
+        report = json.loads((ledger / "reports" / f"{system}-production-job-4711.json").read_text(encoding="utf-8"))
+        assert (report["verdict"]["word"], report["verdict"]["total"]) == (verdict_of_it, 1)
+    none = reported("neuron")
+    assert none.returncode == 2 and "has no run job-4711 of neuron/production" in none.stdout
