@@ -157,7 +157,7 @@ def test_tcp_banners(probe):
     with serve_words(b"220 mail ESMTP ready\r\n", pause=0.01) as port:
         place = {"kind": "tcp", "host": "127.0.0.1", "port": port, "timeout": "20s"}
         _answer, found = probe({"seen": {**place, "matches": "^220 .* ready"}, "other": {**place, "contains": "IMAP", "timeout": "2s"},
-                                 "mute": place})
+                                "mute": place})
     assert {name: finding["status"] for name, finding in found.items()} == {"seen": "pass", "other": "fail", "mute": "pass"}
 
 

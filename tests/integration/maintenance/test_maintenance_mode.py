@@ -23,6 +23,7 @@ from tests.testbed.web import serve_haproxy
 
 PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
 
+
 def get(url: str, *, method: str = "GET", data: bytes | None = None) -> tuple[int, Message, str]:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method, data=data), timeout=10) as answer:

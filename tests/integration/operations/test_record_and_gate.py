@@ -54,8 +54,11 @@ def test_a_record_keeps_findings_and_names_what_is_operated(tasks, tmp_path):
     assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("said, person", [({}, ""), ({"evenkeel_operator": "G. Hopper", "awx_user_name": "job"}, "G. Hopper"),
-                                         ({"evenkeel_operator": "", "tower_user_name": "ada"}, "ada")])
+@pytest.mark.parametrize("said, person", [
+    ({}, ""),
+    ({"evenkeel_operator": "G. Hopper", "awx_user_name": "job"}, "G. Hopper"),
+    ({"evenkeel_operator": "", "tower_user_name": "ada"}, "ada"),
+])
 def test_a_record_says_who_made_it(tasks, tmp_path, said, person):
     assert tasks(record(found("pass")), **said).returncode == 0
     account = f"{getpass.getuser()} on {platform.node()}"
