@@ -51,7 +51,7 @@ OPTIONS = OptionGroup(
 Answer = tuple[tuple[str, ...], "int | None"]
 Key = tuple[str, str]
 _ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
-_ONE_QUESTION = 5.0  # seconds; what has not answered by then is asked again, while time is left
+_WAITS = (1.0, 2.0, 5.0)  # seconds for an answer; where none comes it is asked again, for datagrams may be lost (RFC 1035, section 4.2.1)
 _KEY = re.compile(r'key\s+"?([^\s"{;]+)"?\s*\{(.*?)\}', re.DOTALL)
 _NOT_AS_BEFORE = ("YXDOMAIN", "YXRRSET", "NXRRSET", "NXDOMAIN")  # RFC 2136, section 3.2
 
@@ -174,13 +174,24 @@ class DynamicZone:
         query = dns.message.make_query(name, record)
         query.flags &= ~dns.flags.RD
         with _translated(server):
-            answer, _by_tcp = dns.query.udp_with_fallback(query, server.address, port=server.port,
-                                                          timeout=max(0.1, min(_ONE_QUESTION, left)))
+            answer = _answer(query, server, left)
         if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN) or not answer.flags & dns.flags.AA:
             said = dns.rcode.to_text(answer.rcode())
             raise Unreachable(f"{server.name} does not answer for {self.name} with authority ({said})",
                               hint="See that it is a server of this zone, and that the zone is loaded")
         return answer
+
+
+def _answer(query: Any, server: Server, left: float) -> Any:
+    for wait in _WAITS:
+        seconds = max(0.1, min(wait, left))
+        left -= seconds
+        try:
+            return dns.query.udp_with_fallback(query, server.address, port=server.port, timeout=seconds)[0]
+        except dns.exception.Timeout:
+            if left <= 0:
+                break
+    raise dns.exception.Timeout
 
 
 def _data(record: str, value: str) -> Any:

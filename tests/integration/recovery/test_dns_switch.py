@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -43,7 +46,7 @@ def test_it_plans_switches_reaches_every_server_is_idempotent_and_goes_back(swit
                {"name": "api.shop.test", "type": "AAAA", "values": ["2001:DB8::10"], "ttl": "60s"},
                {"name": "pool", "type": "A", "values": []}]
     planned = switch(records, check=True, diff=True, max_ttl="2m")
-    assert planned["changed"] and planned["switch"]["status"] == "planned"
+    assert planned.get("changed") and planned["switch"]["status"] == "planned", planned
     assert zone.ask("api.shop.test") == ["192.0.2.10"], "check mode changes nothing"
     assert "api.shop.test. A 300 192.0.2.10\n" in planned["diff"]["before"] and "A 60 198.51.100.10" in planned["diff"]["after"]
     late = next(one for one in planned["findings"] if one["check"] == "recovery.dns_ttl")
@@ -65,6 +68,38 @@ def test_it_plans_switches_reaches_every_server_is_idempotent_and_goes_back(swit
     assert back["changed"] and zone.ask("api.shop.test", server=zone.secondary) == ["192.0.2.10"]
     assert zone.ask("pool.shop.test") == ["192.0.2.11", "192.0.2.12"] and zone.ask("api.shop.test", "AAAA") == []
     assert switch(done["previous"])["changed"] is False
+
+
+def test_a_question_whose_datagram_is_lost_is_asked_again(run_module, zone):
+    """Each question's first datagram goes nowhere; TCP, which loses none, is the server's own."""
+    address, _colon, port = zone.primary.partition(":")
+    lost: set[bytes] = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as relay, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as onward:
+        relay.bind(("127.0.0.1", 0))
+        relay.settimeout(0.2)
+        onward.settimeout(20)
+        over = threading.Event()
+
+        def pass_on() -> None:
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    question, client = relay.recvfrom(65535)
+                    if question not in lost:
+                        lost.add(question)
+                        continue
+                    onward.sendto(question, (address, int(port)))
+                    relay.sendto(onward.recv(65535), client)
+
+        passing = threading.Thread(target=pass_on)
+        passing.start()
+        try:
+            planned = run_module("dns_switch", {
+                "zone": "shop.test", "rfc2136": {**zone.options(), "server": f"127.0.0.1:{relay.getsockname()[1]}"}, "timeout": "2m",
+                "records": [{"name": "api", "type": "A", "values": ["198.51.100.10"]}]}, check=True)
+        finally:
+            over.set()
+            passing.join()
+    assert planned.get("changed") and planned["switch"]["records"][0]["before"] == ["192.0.2.10"] and lost, planned
 
 
 def test_a_record_that_somebody_else_changed_is_left_alone(switch, zone):
