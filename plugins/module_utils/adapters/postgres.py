@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -286,8 +287,10 @@ def _in_our_words(error: Any, target: PostgresTarget) -> OpsError:
     if state == "3D000" or ("database" in said and "does not exist" in said and not state):
         return NotFound(f"There is no database {target.name}", hint="Check the name (psql -l lists them)", evidence=evidence)
     if state == "42501":
+        schema = re.search("permission denied for schema (.+?)(?: LINE |$)", said)
         return AccessDenied(f"User {target.user} lacks a privilege in {target.name}: {said}",
-                            hint="Grant it (pg_monitor suffices for reading statistics)", evidence=evidence)
+                            hint=f"GRANT USAGE ON SCHEMA {schema[1]} to it" if schema else
+                            "Grant it (pg_monitor suffices for reading statistics)", evidence=evidence)
     if isinstance(error, psycopg.errors.ConnectionTimeout) or "timeout expired" in said:
         return TimedOut(f"No answer from {target.name} within {target.connect_timeout}s",
                         hint="Something listens there and does not answer, or a firewall swallows packets", evidence=evidence)

@@ -71,6 +71,10 @@ class Budget:
         return min(_MOST_RESERVE, max(_LEAST_RESERVE, 0.05 * self.seconds))
 
 
+# Well below the server's usual second, and not so short that each ordinary wait for a lock is looked into.
+_LOOK_FOR_DEADLOCKS_EARLY = "CASE WHEN {may} THEN set_config('deadlock_timeout', '100ms', false) END"
+
+
 def set_wait_limits(session: Session, *, lock_timeout: float | None = None, statement_timeout: float | None = None,
                     settings: Mapping[str, str] | None = None) -> None:
     """Bound what the session's statements wait for a lock and run in all, in seconds; and other ``settings`` of it by name.
@@ -78,7 +82,8 @@ def set_wait_limits(session: Session, *, lock_timeout: float | None = None, stat
     Our queries of the catalog are not worth compiling, which can take longer than they do. A commit need not wait for the disk or
     for a standby: what a crash takes back the next run does again, and a commit that removes files is flushed all the same
     (PostgreSQL source, RecordTransactionCommit). From PostgreSQL 14 on the server also looks every few seconds whether we still
-    live, and stops working for the dead.
+    live, and stops working for the dead. Of two sessions that wait for each other the server ends the one that looks first: where the
+    user may set ``deadlock_timeout``, that is us, and no statement of an application fails for maintenance.
     """
     wanted: dict[str, Any] = dict(settings or {})
     if lock_timeout is not None:
@@ -87,8 +92,12 @@ def set_wait_limits(session: Session, *, lock_timeout: float | None = None, stat
             wanted["client_connection_check_interval"] = 2000
     if statement_timeout is not None:
         wanted["statement_timeout"] = _milliseconds(statement_timeout)
-    session.fetch("SELECT " + ", ".join("set_config(%s, %s, false)" for _name in wanted),
-                  [text for name, value in wanted.items() for text in (name, str(value))])
+    calls = ["set_config(%s, %s, false)"] * len(wanted)
+    if lock_timeout is not None:
+        calls.append(_LOOK_FOR_DEADLOCKS_EARLY.format(
+            may="has_parameter_privilege('deadlock_timeout', 'SET')" if session.server_version >= 150000
+            else "current_setting('is_superuser')::bool"))
+    session.fetch("SELECT " + ", ".join(calls), [text for name, value in wanted.items() for text in (name, str(value))])
 
 
 def _milliseconds(seconds: float) -> int:

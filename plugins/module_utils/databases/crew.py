@@ -26,6 +26,7 @@ from .work import Pace, Work
 # undefined_table, undefined_object (PostgreSQL documentation, appendix A): it was dropped meanwhile, which is nobody's fault.
 _GONE = ("42P01", "42704")
 _LOCKED = "55P03"  # lock_not_available
+_DEADLOCK = "40P01"  # deadlock_detected
 
 
 @dataclass
@@ -194,8 +195,10 @@ class Crew:
         set_wait_limits(session, statement_timeout=wait)
         try:
             return tidy(session, work)
-        except TimedOut as error:
-            return error.message
+        except OpsError as error:
+            if isinstance(error, TimedOut) or error.evidence.get("sqlstate") == _DEADLOCK:
+                return error.message
+            raise
 
 
 def sizes(session: Session, oids: Sequence[int]) -> dict[int, int]:
@@ -217,6 +220,10 @@ def _broken_off(work: Work, error: OpsError, seconds: float, budget: Budget, why
     if state == _LOCKED:
         return Result(work, "skipped", seconds,
                       f"another session held a lock for longer than {format_duration(budget.lock_timeout)}{blocker.words}", blocker.hint)
+    if state == _DEADLOCK:
+        return Result(work, "skipped", seconds,
+                      f"another session and it waited for each other, and it gave way after {format_duration(seconds)}",
+                      "See in the server's log who it was (deadlock detected); it is tried again in the next run")
     if state == "57014":
         return Result(work, "skipped", seconds, f"it was cancelled after {format_duration(seconds)}, at the end of the time budget",
                       "Raise time_budget, or lower the expected rate in the policy so that it is not begun", out_of_time=True)

@@ -157,7 +157,8 @@ SELECT (SELECT count(*) FROM pg_stat_activity a
                                                        WHERE v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted))) AS active,
        (SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted AND NOT l.pid = ANY(%(ours)s) {lasting}) AS blocked
 """
-_LASTING = "AND l.waitstart < clock_timestamp() - current_setting('deadlock_timeout')::interval"
+_LASTING = ("AND l.waitstart < clock_timestamp() - (SELECT reset_val::int * interval '1 ms' FROM pg_settings "
+            "WHERE name = 'deadlock_timeout')")  # not our own, which is shorter
 # replay_lag is null for a standby that has nothing to replay; a base backup is no standby.
 _STANDBYS = """
 SELECT coalesce(nullif(application_name, ''), client_addr::text, 'process ' || pid) AS name, state IS NULL AS hidden,

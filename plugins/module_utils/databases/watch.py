@@ -23,7 +23,7 @@ _GLANCE = 0.25
 # How often it asks how busy the server is, which takes several queries.
 _INTERVAL = 1.0
 _WAITING_FOR_US = """
-SELECT w.pid AS waiting, b.pid AS ours
+SELECT w.pid AS waiting, b.pid AS ours, w.pid = ANY(pg_blocking_pids(b.pid)) AS deadlock
   FROM pg_locks w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b (pid) LEFT JOIN pg_stat_activity a ON a.pid = w.pid
  WHERE NOT w.granted AND b.pid = ANY(%(ours)s) AND NOT w.pid = ANY(%(ours)s)
    AND coalesce(a.backend_type, 'client backend') <> 'autovacuum worker'
@@ -178,11 +178,17 @@ class Watch:
 
     def _give_way(self, session: Session, running: dict[int, Session]) -> None:
         now = self._clock.monotonic()
-        waiting = {(row["waiting"], row["ours"]) for row in session.fetch(_WAITING_FOR_US, {"ours": list(self._sessions.pids)})}
+        waiting = {(row["waiting"], row["ours"]): row["deadlock"]
+                   for row in session.fetch(_WAITING_FOR_US, {"ours": list(self._sessions.pids)})}
         self._first_seen = {pair: self._first_seen.get(pair, now) for pair in waiting}
         for (pid, ours), since in self._first_seen.items():
             worker = running.get(ours)
-            if worker is not None and now - since >= self._gentle.give_way:
+            if worker is None:
+                continue
+            if waiting[pid, ours]:  # before the server ends the other one for it
+                self._break_off(worker, Hold(f"session {pid} and it waited for each other, and it gave way",
+                                             "It is tried again in the next run"))
+            elif now - since >= self._gentle.give_way:
                 self._break_off(worker, Hold(
                     f"session {pid} had waited for it for {format_duration(now - since)}, and it gave way",
                     "It is tried again in the next run; a longer give_way lets others wait longer"))

@@ -17,6 +17,8 @@ from tests.integration.databases.test_postgresql_reindex import eventually, inva
 from tests.testbed.postgres import installations
 from tests.testbed.standby import streaming_pair
 
+REBUILDING = "SELECT phase FROM pg_stat_progress_create_index WHERE phase = %s"
+
 
 @pytest.fixture(scope="module")
 def pair():
@@ -120,7 +122,7 @@ def test_a_rebuild_gives_way_to_whoever_waits_for_it(run_module, database, sessi
     with old_transaction(database) as old, postgres.connect(database) as migration:
 
         def alter():
-            eventually(lambda: invalid(migration))  # the rebuild is under way, and waits for the old transaction
+            eventually(lambda: migration.fetch(REBUILDING, ("waiting for old snapshots",)))
             migration.run("SET statement_timeout = '60s'")
             migration.run("ALTER TABLE public.t ADD COLUMN more int")
             old.run("ROLLBACK")  # what it left behind can be dropped now
@@ -133,6 +135,52 @@ def test_a_rebuild_gives_way_to_whoever_waits_for_it(run_module, database, sessi
     assert session.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.t'::regclass AND attname = 'more'") == 1
     done = run_module("postgresql_reindex", options)
     assert done["changed"] and invalid(session) == []
+
+
+@pytest.mark.parametrize("who, gentle", [("superuser", {}), ("owner", {"give_way": "10m"})])
+def test_nobody_elses_statement_dies_of_a_deadlock_with_a_rebuild(run_module, database, session, role, who, gentle):
+    """The statement waits for the rebuild, which at its end waits for whoever was there before: the server ends one of the two."""
+    sick_table(session, "t")
+    session.run("VACUUM ANALYZE t")
+    target = database if who == "superuser" else role("owner")
+    if who == "owner":
+        session.run("ALTER TABLE t OWNER TO owner")
+    session.run("ALTER DATABASE {name} SET deadlock_timeout = '60s'", names={"name": database.database})
+    options = login(target, policy=REINDEX, lock_timeout="3m", time_budget="4m", gentle=gentle)
+    failed = []
+    with postgres.connect(database, autocommit=False) as writer, postgres.connect(database) as migration:
+        migration.run("SET statement_timeout = '120s'")
+        migration.run("SET deadlock_timeout = '10s'")
+        writer.run("LOCK TABLE public.t IN ROW EXCLUSIVE MODE")
+
+        def alter():
+            try:
+                migration.run("ALTER TABLE public.t ADD COLUMN more int")
+            except OpsError as error:
+                failed.append(error.message)
+
+        def work():
+            eventually(lambda: session.fetch(REBUILDING, ("waiting for writers before build",)))
+            altering = threading.Thread(target=alter)
+            altering.start()
+            eventually(lambda: session.value("SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", (migration.backend_pid,)))
+            writer.run("ROLLBACK")
+            altering.join()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        answer = run_module("postgresql_reindex", options)
+        thread.join()
+    assert failed == []
+    assert answer["changed"] is False and "waited for each other, and it gave way" in answer["not_done"][0]["reason"], answer
+    done = run_module("postgresql_reindex", options)
+    assert done["changed"], done
+    if who == "owner":  # who may make an index of TOAST, and not drop it: told with what to do, and done once that is done
+        [failed] = [finding for finding in done["findings"] if finding["status"] == "fail"]
+        assert failed["hint"] == "GRANT USAGE ON SCHEMA pg_toast to it" and "pg_toast" in failed["subject"]
+        session.run("GRANT USAGE ON SCHEMA pg_toast TO owner")
+        assert run_module("postgresql_reindex", options)["changed"]
+    assert invalid(session) == []
 
 
 def test_nobody_is_ended_unless_told_and_then_only_who_is_in_the_way(run_module, database, session):
