@@ -7,17 +7,13 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from threading import Timer
 from typing import Any
 
 from ansible_collections.evenkeel.ops.plugins.module_utils.adapters.run import run_id
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import InvalidOption, OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import format_duration
 from ansible_collections.evenkeel.ops.plugins.module_utils.health.watch import WatchPolicy
-from ansible_collections.evenkeel.ops.plugins.plugin_utils.following import FollowedAction, Watch
-
-# How long a module that was told to end may take for its answer. Ansible itself waits for nobody.
-_PATIENCE = 15.0
+from ansible_collections.evenkeel.ops.plugins.plugin_utils.following import FollowedAction, Watch, end_after_patience
 
 
 class PatientWatch(Watch):
@@ -31,9 +27,7 @@ class PatientWatch(Watch):
     def _cancelled(self, number: int, frame: object) -> None:
         if self.cancelled is None:
             self.cancelled = number
-            over = Timer(_PATIENCE, os.kill, (os.getpid(), signal.SIGKILL))
-            over.daemon = True
-            over.start()
+            end_after_patience()
             self.end_module()
 
 

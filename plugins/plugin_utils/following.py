@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import copy
+import os
 import secrets
 import shlex
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from threading import Event, Thread, current_thread, main_thread
+from threading import Event, Thread, Timer, current_thread, main_thread
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -21,6 +23,10 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities impor
 # For inventories that do not set evenkeel_progress_interval.
 _INTERVAL = "10s"
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+# How long a task that is cancelled may take to end its module. Ansible itself waits for nobody.
+_PATIENCE = 15.0
+# How long a module may take from its beginning until its process can be told.
+_START_UP = 3.0
 
 
 class FollowedAction(ActionBase):
@@ -117,7 +123,7 @@ class Watch:
         while not self._over.wait(self._interval):
             with suppress(Exception):  # the next look may do better; the work goes on in any case
                 reading = self._look()
-                if reading and reading != last and not self._over.is_set():
+                if reading and reading.what and reading != last and not self._over.is_set():
                     self._tell(reading)
                     last = reading
 
@@ -129,15 +135,35 @@ class Watch:
     def end_module(self) -> None:
         """Tell it to end, as far as that can be done."""
         with suppress(Exception):
-            reading = self._look()
+            deadline = time.monotonic() + _START_UP
+            while (reading := self._look()) is None and time.monotonic() < deadline:
+                time.sleep(0.2)
             if reading:  # anybody may have made a file of that name before the module: its process must have been told the name
                 self.on_host(f"grep -qF {shlex.quote(self._path)} /proc/{reading.pid}/environ && kill -TERM {reading.pid}")
 
     def _cancelled(self, number: int, frame: object) -> None:
-        before = self._handlers[number]
-        signal.signal(number, before if before is not None else signal.SIG_DFL)
+        # ansible-playbook sends its worker more of them right away, each of which would end it before the host is told.
+        for one in self._handlers:
+            signal.signal(one, _pass_over)
+        over = end_after_patience()
         self.end_module()
+        over.cancel()
+        for one, handler in self._handlers.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+        before = self._handlers[number]
         if callable(before):
             before(number, frame)
         else:
             signal.raise_signal(number)
+
+
+def end_after_patience() -> Timer:
+    """Begin to wait for what may hang: after a while this process, which is a worker of Ansible's, is ended."""
+    over = Timer(_PATIENCE, os.kill, (os.getpid(), signal.SIGKILL))
+    over.daemon = True
+    over.start()
+    return over
+
+
+def _pass_over(number: int, frame: object) -> None:
+    pass

@@ -26,7 +26,9 @@ _LENGTH = 512  # bytes; written at once and never in part
 
 @dataclass(frozen=True)
 class Reading:
-    """What the file said: ``what`` is done, ``done`` of ``total`` bytes (None: not known) after ``seconds``, by process ``pid``."""
+    """What the file said: ``what`` is done, ``done`` of ``total`` bytes (None: not known) after ``seconds``, by process ``pid``. Before
+    anything is begun ``what`` is empty.
+    """
 
     pid: int
     what: str
@@ -74,6 +76,7 @@ class _Progress:
         self._over = Event()
         self._thread = Thread(target=self._follow, daemon=True)
         self._thread.start()
+        self.tell()  # whom to end
 
     def begin(self, what: str, total: int | None, reached: bool) -> None:
         with self._lock:
@@ -117,7 +120,7 @@ class _Progress:
         with self._lock:
             text = json.dumps({"pid": os.getpid(), "what": self._what[:100], "done": self._done, "total": self._total,
                                "seconds": round(self._clock.monotonic() - self._began, 3)})
-            if self._what and len(text) <= _LENGTH:
+            if len(text) <= _LENGTH:
                 with suppress(OSError):
                     os.pwrite(self._file, text.ljust(_LENGTH).encode(), 0)
 

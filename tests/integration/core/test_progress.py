@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,12 @@ def host(request, tmp_path_factory) -> Iterator[dict[str, Any]]:
         return
     if not ssh.available():
         missing("An SSH server (package openssh-server)")
-    with ssh.serve_ssh(tmp_path_factory.mktemp("ssh")) as variables:
+    home = tmp_path_factory.mktemp("ssh")
+    if request.param == "slow":
+        (home / "slow").write_text('#!/bin/sh\nsleep 1\nexec ssh "$@"\n')
+        (home / "slow").chmod(0o755)
+        interpreter["ansible_ssh_executable"] = str(home / "slow")
+    with ssh.serve_ssh(home) as variables:
         yield {**variables, **interpreter}
 
 
@@ -111,12 +117,18 @@ def test_nothing_is_shown_where_nothing_is_to_be_shown(begin, tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("host", ["local", "ssh", "slow"], indirect=True)
 def test_a_run_that_is_cancelled_ends_the_module_too(begin, tmp_path, how):
     process = begin(level=19)
     for line in process.stdout:
         if line.startswith(f"db1: backup of {PLAN}"):
             break
+    [worker] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(how)
+    with suppress(ProcessLookupError):  # as ansible-playbook does, more or less often
+        for _time in range(3):
+            time.sleep(0.1)
+            os.kill(int(worker), signal.SIGTERM)
     process.communicate(timeout=180)
     deadline = time.monotonic() + 60
     while left(tmp_path) and time.monotonic() < deadline:
