@@ -212,7 +212,7 @@ def run(request: Request) -> Outcome:
         raise Refused(f"Recovery wants a confirmation: {why}", evidence={"data_dir": str(data)},
                       hint="Nothing was touched. See check mode; if it is what you want, confirm")
     with recovery_into(data, request, backup, reading_codecs(request["identity_file"]), cluster, policy, point, deadline) as work:
-        done = recover(work, request.clock)
+        done = recover(work, backup, request.clock)
     recovery |= {**done.reached, "phases": done.phases}
     if request["start"] and done.good:
         cluster.start_for_good(data, config_file=request["config_file"], log=data.with_name(f"{data.name}.log"),

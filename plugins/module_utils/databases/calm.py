@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import OpsError, Unreachable
 from ..core.waiting import Deadline
@@ -43,6 +44,7 @@ class Calm:
                     return found
                 if not own:
                     self._sessions.patience -= pause
+                progress.describe(f"maintenance waits: {found.reason}")
                 self._clock.sleep(pause)
 
     def _look(self, session: Session) -> Hold | None:

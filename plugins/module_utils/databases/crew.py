@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import OpsError, TimedOut, Unreachable
 from ..core.quantities import format_duration
@@ -79,6 +81,7 @@ class Crew:
         self._sizes: dict[int, int] = {}
         self._calm = Calm(sessions, budget.gentle, deadline, clock)
         self._program = program
+        self._begun, self._count = itertools.count(1), 0
         self._watch = Watch(sessions, budget.gentle, clock, program)
 
     def run(self, groups: Sequence[Sequence[Work]], *, pace: Pace, tidy: Tidy | None = None,
@@ -91,10 +94,13 @@ class Crew:
         tally, queue = Tally(), deque(groups)
         if not queue:
             return tally
+        works = [work for group in groups for work in group]
+        self._begun, self._count = itertools.count(1), len(works)
+        progress.begin("maintenance", sum(work.bytes for work in works))
         self._sizes = dict(known_sizes or {})
-        if unknown := [oid for group in groups for work in group for oid in work.oids if oid not in self._sizes]:
+        if unknown := [oid for work in works for oid in work.oids if oid not in self._sizes]:
             self._sizes |= sizes(self._sessions.first, unknown)
-        with self._watch.looking_on([work for group in groups for work in group]):
+        with self._watch.looking_on(works):
             self._sessions.share(lambda session: self._labour(session, queue, tally, pace, tidy), pieces=len(groups))
         for work in (work for group in queue for work in group):
             tally.results.append(Result(work, "skipped", message="the server no longer answered"))
@@ -110,7 +116,9 @@ class Crew:
                 for work in group:
                     if self._sessions.stopping.is_set():
                         return
+                    progress.describe(f"maintenance, {next(self._begun)} of {self._count}: {work.action} {work.relation}")
                     tally.results.append(self._do(session, work, pace, tidy))
+                    progress.add(work.bytes)
         except Unreachable as error:
             tally.lost = error
 

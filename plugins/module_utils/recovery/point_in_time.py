@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..backups.repository import Backup
+from ..core import progress
 from ..core.clock import Clock
 from ..core.errors import Busy, OpsError, Refused
 from ..core.files import storage_errors, sync_folder
@@ -142,8 +144,8 @@ def _clear(data: Path) -> None:
             tablespaces_of(data).rmdir()
 
 
-def recover(work: Phases, clock: Clock) -> Recovered:
-    """Run the phases, and validate.
+def recover(work: Phases, backup: Backup, clock: Clock) -> Recovered:
+    """Run the phases on the backup, and validate.
 
     :raises OpsError: where a phase fails: the copy is damaged, or its log does not reach the point
     """
@@ -152,6 +154,7 @@ def recover(work: Phases, clock: Clock) -> Recovered:
     try:
         for name in (*work.phases, "verify"):
             began = clock.monotonic()
+            progress.begin(f"recovery of {backup.plan}/{backup.id}: {name.replace('_', ' ')}", backup.manifest.bytes)
             findings = getattr(work, name)() or []
             seconds.append({"name": name, "seconds": round(clock.monotonic() - began, 3)})
     finally:
