@@ -52,6 +52,7 @@ Answer = tuple[tuple[str, ...], "int | None"]
 Key = tuple[str, str]
 _ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 _WAITS = (1.0, 2.0, 5.0)  # seconds for an answer; where none comes it is asked again, for datagrams may be lost (RFC 1035, section 4.2.1)
+_QUOTED_OR_COMMENT = re.compile(r'("[^"\n]*")|//[^\n]*|#[^\n]*|/\*.*?\*/', re.DOTALL)
 _KEY = re.compile(r'key\s+"?([^\s"{;]+)"?\s*\{(.*?)\}', re.DOTALL)
 _NOT_AS_BEFORE = ("YXDOMAIN", "YXRRSET", "NXRRSET", "NXDOMAIN")  # RFC 2136, section 3.2
 
@@ -235,7 +236,8 @@ def _key(options: Mapping[str, Any]) -> tuple[Any, str]:
 def _read_key(path: Path) -> tuple[str, str, str]:
     """The first key of a file as tsig-keygen writes it, which is BIND's form and that of ``nsupdate -k``."""
     with storage_errors(path):
-        text = re.sub(r"//[^\n]*|#[^\n]*|/\*.*?\*/", "", path.read_text(encoding="utf-8", errors="replace"), flags=re.DOTALL)
+        # Comments are taken away, and not what looks like one in quotes: base64 has slashes.
+        text = _QUOTED_OR_COMMENT.sub(lambda found: found[1] or "", path.read_text(encoding="utf-8", errors="replace"))
     found = _KEY.search(text)
     fields = dict(re.findall(r'(algorithm|secret)\s+"?([^\s";]+)"?\s*;', found[2])) if found else {}
     if set(fields) != {"algorithm", "secret"} or fields["algorithm"].lower() not in _ALGORITHMS:
