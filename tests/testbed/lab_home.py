@@ -150,7 +150,7 @@ class LabHome:
         """A password, made at its first use and kept."""
         known = self.read("secrets.json") or {}
         if name not in known:
-            known[name] = secrets.token_urlsafe(18)
+            known[name] = secrets.token_hex(18)
             self.write("secrets.json", known)
         return known[name]
 
