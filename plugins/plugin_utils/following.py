@@ -9,7 +9,6 @@ import os
 import secrets
 import shlex
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Thread, Timer, current_thread, main_thread
@@ -17,8 +16,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.clock import SystemClock
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.errors import OpsError
 from ansible_collections.evenkeel.ops.plugins.module_utils.core.quantities import parse_duration
+from ansible_collections.evenkeel.ops.plugins.module_utils.core.waiting import Deadline, wait_until
 
 # For inventories that do not set evenkeel_progress_interval.
 _INTERVAL = "10s"
@@ -109,8 +110,7 @@ class Watch:
 
     def __exit__(self, *exception: object) -> None:
         self._over.set()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._give_back()
         self._thread.join(timeout=5)  # a look that hangs must not hold up the result
 
     def on_host(self, command: str) -> None:
@@ -135,11 +135,13 @@ class Watch:
     def end_module(self) -> None:
         """Tell it to end, as far as that can be done."""
         with suppress(Exception):
-            deadline = time.monotonic() + _START_UP
-            while (reading := self._look()) is None and time.monotonic() < deadline:
-                time.sleep(0.2)
-            if reading:  # anybody may have made a file of that name before the module: its process must have been told the name
-                self.on_host(f"grep -qF {shlex.quote(self._path)} /proc/{reading.pid}/environ && kill -TERM {reading.pid}")
+            reading = wait_until(self._look, deadline=Deadline(SystemClock(), _START_UP), what="the module's process")
+            # Anybody may have made a file of that name before the module: its process must have been told the name.
+            self.on_host(f"grep -qF {shlex.quote(self._path)} /proc/{reading.pid}/environ && kill -TERM {reading.pid}")
+
+    def _give_back(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _cancelled(self, number: int, frame: object) -> None:
         # ansible-playbook sends its worker more of them right away, each of which would end it before the host is told.
@@ -148,8 +150,7 @@ class Watch:
         over = end_after_patience()
         self.end_module()
         over.cancel()
-        for one, handler in self._handlers.items():
-            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+        self._give_back()
         before = self._handlers[number]
         if callable(before):
             before(number, frame)

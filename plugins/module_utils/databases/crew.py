@@ -95,7 +95,7 @@ class Crew:
         if not queue:
             return tally
         works = [work for group in groups for work in group]
-        self._begun, self._count = itertools.count(1), len(works)
+        self._count = len(works)
         progress.begin("maintenance", sum(work.bytes for work in works))
         self._sizes = dict(known_sizes or {})
         if unknown := [oid for work in works for oid in work.oids if oid not in self._sizes]:

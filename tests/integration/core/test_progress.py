@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, missing
+from tests.conftest import missing
 from tests.testbed import ssh
 from tests.testbed.changing_files import files_below
+from tests.testbed.interruptible import begin_playbook
 
 PLAN = f"big-{secrets.token_hex(4)}"  # of this run alone, for others on this machine may be the same test
 PLAY = """
@@ -64,19 +65,9 @@ def begin(host, tmp_path):
         (tmp_path / "play.yml").write_text(PLAY.format(home=tmp_path, plan=PLAN, level=level, hidden=str(hidden).lower()))
         hosts = {"hosts": {"db1": host}, "vars": {"evenkeel_progress_interval": interval}}
         (tmp_path / "hosts.json").write_text(json.dumps({"all": hosts}))
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), "-i", str(tmp_path / "hosts.json"),
-             *options],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
-            preexec_fn=_heed_interrupts,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
+        return begin_playbook(tmp_path / "play.yml", "-i", tmp_path / "hosts.json", *options)
 
     return run
-
-
-def _heed_interrupts() -> None:
-    """A shell's background jobs ignore SIGINT, and what they start inherits that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def left(tmp_path: Path) -> list[Path]:

@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, missing
+from tests.conftest import missing
 from tests.integration.databases.conftest import REINDEX, login, sick_table
 from tests.integration.databases.test_postgresql_reindex import eventually, invalid, old_transaction
 from tests.testbed import ssh
+from tests.testbed.interruptible import begin_playbook
 
 
 @pytest.fixture
@@ -36,11 +34,7 @@ def test_maintenance_that_is_cancelled_ends_on_the_host_and_leaves_nothing(over_
                                                      "tasks": [{"evenkeel.ops.postgresql_reindex": options}]}]))
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"db1": over_ssh}}}))
     with old_transaction(database) as old:
-        run = subprocess.Popen(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.json"), str(tmp_path / "play.json")],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what is started in the background ignores it
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"})
+        run = begin_playbook("-i", tmp_path / "hosts.json", tmp_path / "play.json")
         said = []
         for line in run.stdout:
             said.append(line)

@@ -176,8 +176,8 @@ def test_nobody_elses_statement_dies_of_a_deadlock_with_a_rebuild(run_module, da
     done = run_module("postgresql_reindex", options)
     assert done["changed"], done
     if who == "owner":  # who may make an index of TOAST, and not drop it: told with what to do, and done once that is done
-        [failed] = [finding for finding in done["findings"] if finding["status"] == "fail"]
-        assert failed["hint"] == "GRANT USAGE ON SCHEMA pg_toast to it" and "pg_toast" in failed["subject"]
+        [failure] = [finding for finding in done["findings"] if finding["status"] == "fail"]
+        assert failure["hint"] == "GRANT USAGE ON SCHEMA pg_toast to it" and "pg_toast" in failure["subject"]
         session.run("GRANT USAGE ON SCHEMA pg_toast TO owner")
         assert run_module("postgresql_reindex", options)["changed"]
     assert invalid(session) == []

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.ops.plugins.module_utils.core import progress
 from tests.conftest import ROOT
 from tests.integration.health.conftest import recorded
 from tests.testbed.http import Response, serve_http
+from tests.testbed.interruptible import begin_playbook
 
 NAME = "evenkeel.ops.health.watch"
 QUICK = {"for": "2s", "every": "200ms"}
@@ -119,10 +120,7 @@ def test_a_run_that_is_cancelled_leaves_what_was_seen_on_record(inventory, tmp_p
         extra.write_text(json.dumps({
             "evenkeel_ledger_url": f"sqlite:///{tmp_path}/ledger.sqlite", "evenkeel_progress_interval": "300ms",
             "health_targets": [{"name": "t", "url": f"{web.url}/watched"}], "health_watch": {"for": "10m", "every": "200ms"}}))
-        with subprocess.Popen(
-                [str(Path(sys.executable).with_name("ansible-playbook")), NAME, "-i", str(inventory), "-e", f"@{extra}"],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
-                env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}) as process:
+        with begin_playbook(NAME, "-i", inventory, "-e", f"@{extra}") as process:
             for _number in range(5):
                 assert asked.acquire(timeout=60)
             for line in process.stdout:
